@@ -1,0 +1,1 @@
+"""Kedro datasets: the only place where a stage's tables and pictures become files."""

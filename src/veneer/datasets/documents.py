@@ -1,0 +1,61 @@
+"""JSON and HTML files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from kedro.io import AbstractDataset
+from kedro_datasets._typing import JSONPreview
+
+from veneer.datasets.atomic import write_bytes
+
+
+class JSONDataset(AbstractDataset[Any, Any]):
+    """A JSON file, indented, written atomically."""
+
+    def __init__(self, filepath: str, metadata: dict | None = None):
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        """Parse the file."""
+        return json.loads(self._filepath.read_text("utf-8"))
+
+    def save(self, data: Any) -> None:
+        """Write the file."""
+        text = json.dumps(data, indent=2, ensure_ascii=False)
+        write_bytes(self._filepath, (text + "\n").encode())
+
+    def preview(self) -> JSONPreview:
+        """Show the whole document."""
+        return JSONPreview(json.dumps(self.load()))
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict:
+        return {"filepath": str(self._filepath)}
+
+
+class TextDataset(AbstractDataset[str, str]):
+    """A UTF-8 text file (HTML, Markdown), written atomically."""
+
+    def __init__(self, filepath: str, metadata: dict | None = None):
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> str:
+        """Read the file."""
+        return self._filepath.read_text("utf-8")
+
+    def save(self, data: str) -> None:
+        """Write the file."""
+        write_bytes(self._filepath, data.encode())
+
+    def _exists(self) -> bool:
+        return self._filepath.is_file()
+
+    def _describe(self) -> dict:
+        return {"filepath": str(self._filepath)}

@@ -1,0 +1,80 @@
+"""Embedding rows in Parquet shards that only ever grow."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from kedro.io import AbstractDataset, DatasetError
+
+from veneer.datasets.atomic import replacing
+from veneer.schema import fingerprint_of, require_one_fingerprint
+
+SHARD_ROWS = 1024
+
+
+class EmbeddingsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
+    """A folder of Parquet shards of :func:`veneer.schema.embedding_schema`.
+
+    Saving appends: every ``SHARD_ROWS`` rows a shard is written, so a run that is killed keeps
+    what it had embedded. All shards bear one encoder fingerprint; a batch with another one is
+    refused.
+
+    Parameters
+    ----------
+    path : str
+        Folder of one collection under one encoder.
+    missing_ok : bool
+        Loading a folder without shards gives an empty dataset instead of an error.
+    """
+
+    def __init__(self, path: str, missing_ok: bool = False, metadata: dict | None = None):
+        self._path = Path(path)
+        self._missing_ok = missing_ok
+        self.metadata = metadata
+
+    def load(self) -> ds.Dataset:
+        """Open the shards; the fingerprint stands in ``schema.metadata``."""
+        shards = self._shards()
+        if shards:
+            return ds.dataset([str(shard) for shard in shards])
+        if self._missing_ok:
+            return ds.dataset(pa.table({"sha": pa.array([], pa.string())}))
+        raise DatasetError(
+            f"Reading embeddings: {self._path} holds none. Run the pipeline embedding for this "
+            "collection and encoder first."
+        )
+
+    def save(self, data: Iterable[pa.RecordBatch]) -> None:
+        """Append rows."""
+        shards = self._shards()
+        number = int(re.findall(r"\d+", shards[-1].stem)[-1]) + 1 if shards else 0
+        present = fingerprint_of(pq.read_schema(shards[0])) if shards else None
+        waiting: list[pa.RecordBatch] = []
+        for batch in data:
+            new = fingerprint_of(batch.schema)
+            require_one_fingerprint(self._path, present or new, new)
+            waiting.append(batch)
+            if sum(b.num_rows for b in waiting) >= SHARD_ROWS:
+                self._write(waiting, number)
+                waiting, number = [], number + 1
+        if waiting:
+            self._write(waiting, number)
+
+    def _write(self, batches: list[pa.RecordBatch], number: int) -> None:
+        with replacing(self._path / f"part-{number:05d}.parquet") as temporary:
+            # Unit vectors of floats do not compress.
+            pq.write_table(pa.Table.from_batches(batches), temporary, compression="NONE")
+
+    def _shards(self) -> list[Path]:
+        return sorted(self._path.glob("part-*.parquet"))
+
+    def _exists(self) -> bool:
+        return bool(self._shards())
+
+    def _describe(self) -> dict:
+        return {"path": str(self._path)}

@@ -1,0 +1,1 @@
+"""Frozen encoders: image and text to unit vectors."""

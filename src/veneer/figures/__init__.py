@@ -1,0 +1,1 @@
+"""Pictures of results, drawn without any global state: each function returns a Pillow image."""

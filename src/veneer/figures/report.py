@@ -1,0 +1,134 @@
+"""The report of a run: one HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+
+from jinja2 import Environment
+from PIL import Image
+
+_PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{{ card.collection }} · {{ encoder_name }}</title>
+<style>
+  body { font: 16px/1.5 system-ui, sans-serif; color: #22282c; background: #fbfbfa;
+         max-width: 1120px; margin: 2.5rem auto; padding: 0 1.25rem; }
+  h1 { font-size: 1.9rem; margin: 0 0 .25rem; } h2 { font-size: 1.3rem; margin: 2.5rem 0 .75rem; }
+  p.quiet, td.quiet, figcaption { color: #68737a; } code { font-size: .85em; }
+  table { border-collapse: collapse; margin: .5rem 0; }
+  th, td { text-align: left; padding: .3rem 1.4rem .3rem 0; border-bottom: 1px solid #e3e6e7; }
+  td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+  figure { margin: 1rem 0 2rem; } img { max-width: 100%; height: auto; display: block; }
+  .notice { border-left: 4px solid #c98a1b; background: #fdf6e7; padding: .6rem 1rem; }
+  details { margin: .5rem 0 1.5rem; } summary { cursor: pointer; color: #2a5d84; }
+</style>
+</head>
+<body>
+<h1>{{ card.collection }} <span style="color:#68737a">under</span> {{ encoder_name }}</h1>
+<p class="quiet">{{ card.images }} images ({{ card.distinct_images }} distinct),
+{{ card.labels | length }} labels, {{ card.quarantined }} files in quarantine.
+Collection <code>{{ card.fingerprint[:12] }}</code>, encoder <code>{{ encoder }}</code>.</p>
+
+<h2>Heads</h2>
+{% if metrics %}
+<table>
+<tr><th>head</th><th class="number">accuracy</th><th class="number">95 % interval</th>
+<th class="number">weighted F1</th><th class="number">macro F1</th>
+<th class="number">validation images</th></tr>
+{% for name, m in metrics.items() %}
+<tr><td>{{ name }}</td><td class="number">{{ "%.4f" | format(m.accuracy) }}</td>
+<td class="number">{{ "%.3f – %.3f" | format(*m.accuracy_interval_95) }}</td>
+<td class="number">{{ "%.4f" | format(m.weighted_f1) }}</td>
+<td class="number">{{ "%.4f" | format(m.macro_f1) }}</td>
+<td class="number">{{ m.n_validation }}</td></tr>
+{% endfor %}
+</table>
+{% if left_out %}
+<p class="notice">Left out of training and evaluation, having too few images (they are still
+found by search): {% for name, n in left_out.items() %}{{ name }} ({{ n }}){{ ", " if not loop.last
+}}{% endfor %}.</p>
+{% endif %}
+{% for name, picture in matrices %}
+<figure><img src="{{ picture }}" alt="Confusion matrix of {{ name }}" loading="lazy"></figure>
+{% endfor %}
+{% else %}
+<p class="notice">The collection has no labels, so no heads were fitted and nothing was
+evaluated.</p>
+{% endif %}
+
+<h2>Search by words</h2>
+{% if prompts %}
+{% for prompt, sheet, histogram in prompts %}
+<figure><img src="{{ sheet }}" alt="Images found for: {{ prompt }}" loading="lazy">
+<details><summary>labels of what was found for “{{ prompt }}”</summary>
+<img src="{{ histogram }}" alt="Labels of the images found for: {{ prompt }}" loading="lazy">
+</details></figure>
+{% endfor %}
+{% elif not has_text %}
+<p class="notice">{{ encoder_name }} has no text tower, so nothing can be searched by words.</p>
+{% else %}
+<p class="notice">There were no prompts: name some under <code>reporting.prompts</code>.</p>
+{% endif %}
+
+{% if card.quarantined %}
+<h2>Quarantine</h2>
+<table>
+<tr><th class="number">files</th><th>reason</th></tr>
+{% for reason, n in card.quarantine_reasons.items() %}
+<tr><td class="number">{{ n }}</td><td>{{ reason }}</td></tr>
+{% endfor %}
+</table>
+{% endif %}
+</body>
+</html>
+""")
+
+
+def report_page(
+    *,
+    card: dict,
+    encoder_name: str,
+    encoder_fingerprint: str,
+    has_text: bool,
+    metrics: dict[str, dict],
+    confusion_matrices: Mapping[str, Image.Image],
+    prompts: Sequence[tuple[str, Image.Image, Image.Image]],
+) -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    card : dict
+        What `data_processing` counted in the collection.
+    metrics : dict
+        One :func:`veneer.metrics.classification_report` a head; none without labels.
+    confusion_matrices : mapping of head to picture
+    prompts : sequence of (prompt, contact sheet, label histogram)
+    """
+    first = next(iter(metrics.values()), {})
+    return _PAGE.render(
+        card=card,
+        encoder_name=encoder_name,
+        encoder=encoder_fingerprint,
+        has_text=has_text,
+        metrics=metrics,
+        left_out=first.get("left_out_classes", {}),
+        matrices=[(name, _data_uri(p, "PNG")) for name, p in confusion_matrices.items()],
+        prompts=[
+            (prompt, _data_uri(sheet, "JPEG"), _data_uri(histogram, "PNG"))
+            for prompt, sheet, histogram in prompts
+        ],
+    )
+
+
+def _data_uri(picture: Image.Image, format_: str) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, format_, quality=85)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f"data:image/{format_.lower()};base64,{data}"

@@ -1,0 +1,130 @@
+"""What is checked before a run, and how an error reaches the user."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.pipeline import Pipeline
+from omegaconf import OmegaConf
+from pydantic import BaseModel, ValidationError
+
+from veneer.encoders.config import encoder_name, resolve_encoder
+from veneer.encoders.weights import is_path, require_weights
+from veneer.errors import VeneerError, find_veneer_error
+from veneer.parameters import Parameters
+from veneer.resolvers import resolvers
+
+logger = logging.getLogger(__name__)
+
+
+class VeneerHooks:
+    """Check first, run then."""
+
+    @hook_impl(tryfirst=True)
+    def after_context_created(self, context: KedroContext) -> None:
+        """Check all parameters, before kedro-mlflow opens its database."""
+        for name, resolver in resolvers(context.project_path).items():
+            OmegaConf.register_new_resolver(name, resolver, replace=True)
+        raw = context.config_loader["parameters"]
+        # Kedro makes the paths of the catalog absolute, but not those of the parameters.
+        _make_paths_absolute(raw, context.project_path)
+        context.config_loader["parameters"] = raw
+        try:
+            self.parameters = check_parameters(raw)
+        except VeneerError as error:
+            raise click.ClickException(str(error)) from error
+
+    @hook_impl(tryfirst=True)
+    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+        """Check that images and weights are there, before kedro-mlflow starts its run."""
+        try:
+            if "raw_images" in pipeline.datasets():
+                _require_images(self.parameters, catalog)
+            if "encoder" in pipeline.datasets():
+                encoder = self.parameters.embedding.encoder
+                config = resolve_encoder(encoder, self.parameters.encoders)
+                require_weights(encoder_name(encoder), config)
+        except VeneerError as error:
+            raise click.ClickException(str(error)) from error
+
+    @hook_impl(trylast=True)
+    def on_pipeline_error(self, error: Exception) -> None:
+        """Show a sentence that was meant for the user instead of a traceback.
+
+        Last of all hooks, so that kedro-mlflow has ended its run as FAILED.
+        """
+        told = find_veneer_error(error)
+        if told is not None:
+            raise click.ClickException(str(told)) from error
+
+
+def check_parameters(raw: dict[str, Any]) -> Parameters:
+    """Check everything that can be known from the configuration alone.
+
+    Raises
+    ------
+    VeneerError
+        One sentence for each parameter that is unknown or of the wrong type; or an encoder that
+        is not known.
+    """
+    try:
+        parameters = Parameters.model_validate(raw)
+    except ValidationError as error:
+        raise VeneerError(" ".join(_complaint(each) for each in error.errors())) from None
+    resolve_encoder(parameters.embedding.encoder, parameters.encoders)
+    return parameters
+
+
+def _make_paths_absolute(raw: dict[str, Any], project: Path) -> None:
+    """Read the relative paths of encoders as relative to the project root, in place."""
+    embedding = raw.get("embedding", {})
+    if is_path(embedding.get("encoder")):
+        embedding["encoder"] = str(project / embedding["encoder"])
+    for config in raw.get("encoders", {}).values():
+        if isinstance(config, dict) and is_path(config.get("pretrained")):
+            config["pretrained"] = str(project / config["pretrained"])
+
+
+def _complaint(error: dict) -> str:
+    name = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        *above, key = error["loc"]
+        close = difflib.get_close_matches(str(key), _known_keys(above), n=1)
+        hint = f" Did you mean {'.'.join([*map(str, above), close[0]])!r}?" if close else ""
+        return f"The parameter {name!r} is unknown.{hint} Known ones stand in conf/base/parameters."
+    if error["type"] == "missing":
+        return f"The parameter {name!r} is missing; see conf/base/parameters for its default."
+    reason = error["msg"].removeprefix("Value error, ")
+    return f"The parameter {name!r} is {error['input']!r}: {reason[0].lower()}{reason[1:]}."
+
+
+def _known_keys(path: list) -> list[str]:
+    model: Any = Parameters
+    for part in path:
+        field = model.model_fields.get(part) if isinstance(model, type) else None
+        model = field.annotation if field else None
+    is_model = isinstance(model, type) and issubclass(model, BaseModel)
+    return list(model.model_fields) if is_model else []
+
+
+def _require_images(parameters: Parameters, catalog: Any) -> None:
+    source = parameters.source
+    if source.images is None and source.collection == parameters.sample.collection:
+        return  # will be drawn
+    raw_images = catalog["raw_images"]
+    folder = Path(raw_images._describe()["path"])
+    if not folder.is_dir() and source.images is None:
+        known = sorted(p.name for p in folder.parent.glob("*") if p.is_dir())
+        raise VeneerError(
+            f"The collection {source.collection!r} is unknown: there is no folder {folder}. Put "
+            "its images there, or name another folder with --params "
+            f"collection={source.collection},images=FOLDER. Collections that are there: "
+            f"{', '.join({parameters.sample.collection, *known})}."
+        )
+    raw_images.load()  # says so where no file is found

@@ -1,0 +1,127 @@
+"""What may stand in ``conf/base/parameters``, with types.
+
+Kedro hands the parts of it to the nodes as these classes; the whole of it is checked before a
+run starts.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from veneer.encoders.config import EncoderConfig
+from veneer.heads.registry import FORMATS
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+def _folder_name(name: str) -> str:
+    if not re.fullmatch(r"[^/\\\0]+", name) or name in (".", ".."):
+        raise ValueError("a collection's name becomes the name of a folder")
+    return name
+
+
+def _head(name: str) -> str:
+    if name not in FORMATS:
+        raise ValueError(f"there is no such head; heads are {', '.join(FORMATS)}")
+    return name
+
+
+class Options(BaseModel):
+    """Base of all groups: a key that is not known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceOptions(Options):
+    """Where the raw files of a collection come from."""
+
+    collection: Annotated[str, AfterValidator(_folder_name)]
+    images: str | int | None = None
+    text_from_exif: bool = False
+
+
+class SampleOptions(Options):
+    """The sample collection that veneer draws itself."""
+
+    collection: str
+    images_per_kind: Positive
+    duplicates: Annotated[int, Field(ge=0)]
+    damaged: Annotated[int, Field(ge=0)]
+
+
+class SplitOptions(Options):
+    """See :func:`veneer.splits.split_rows`."""
+
+    method: Literal["stratified", "hash"]
+    validation_share: Share
+
+
+class EmbeddingOptions(Options):
+    """Which encoder, and how it is fed."""
+
+    encoder: str
+    batch_size: Positive | None
+
+
+class ModelingOptions(Options):
+    """Which heads are fitted, and to which classes."""
+
+    heads: list[Annotated[str, AfterValidator(_head)]]
+    min_class_size: Positive
+
+
+class SVCOptions(Options):
+    """See :class:`veneer.heads.linear_svc.OneVsRestLinearSVC`."""
+
+    reg_param: Annotated[float, Field(gt=0)]
+    max_iter: Positive
+    tol: Annotated[float, Field(gt=0)]
+
+
+class MLPOptions(Options):
+    """See :func:`veneer.heads.mlp.fit_mlp`."""
+
+    hidden: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    batch_size: Positive
+    max_epochs: Positive
+    patience: Positive
+    stop_on: Literal["train", "validation"]
+    stopping_share: Share
+
+
+class ReportingOptions(Options):
+    """What is searched for, and how the results are shown."""
+
+    prompts: dict[str, list[str]]
+    template: str
+    most_labels: Positive
+    sheet_results: Positive
+    sheet_columns: Positive
+    histogram_results: Positive
+
+
+class Parameters(Options):
+    """All parameters of a run."""
+
+    # The keys of --params; what they mean is read through globals and the resolvers.
+    collection: Any = None
+    images: Any = None
+    encoder: Any = None
+
+    encoders: dict[str, EncoderConfig]
+    seed: Annotated[int, Field(ge=0)]
+    source: SourceOptions
+    sample: SampleOptions
+    splits: SplitOptions
+    embedding: EmbeddingOptions
+    modeling: ModelingOptions
+    svc: SVCOptions
+    mlp: MLPOptions
+    reporting: ReportingOptions

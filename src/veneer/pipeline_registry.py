@@ -1,0 +1,16 @@
+"""The pipelines by name."""
+
+from kedro.pipeline import Pipeline
+
+from veneer.pipelines import data_processing, embedding, modeling, reporting
+
+
+def register_pipelines() -> dict[str, Pipeline]:
+    """All pipelines; ``__default__`` takes a collection all the way."""
+    pipelines = {
+        "data_processing": data_processing.create_pipeline(),
+        "embedding": embedding.create_pipeline(),
+        "modeling": modeling.create_pipeline(),
+        "reporting": reporting.create_pipeline(),
+    }
+    return {**pipelines, "__default__": sum(pipelines.values(), Pipeline([]))}

@@ -1,0 +1,1 @@
+"""Kedro pipelines: which library call follows which."""

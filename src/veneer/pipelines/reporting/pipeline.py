@@ -1,0 +1,65 @@
+"""Pictures and a page of what the heads and the search gave."""
+
+from kedro.pipeline import Pipeline, node
+
+from veneer.pipelines.embedding.pipeline import open_encoder
+from veneer.pipelines.reporting import nodes
+
+
+def create_pipeline() -> Pipeline:
+    """Draw confusion matrices, search prompts, draw contact sheets; write the report."""
+    return Pipeline(
+        [
+            open_encoder,
+            node(
+                nodes.draw_confusion_matrices,
+                inputs=["predictions", "metrics"],
+                outputs="confusion_matrices",
+                name="draw_confusion_matrices",
+            ),
+            node(
+                nodes.search_prompts,
+                inputs=[
+                    "image_rows",
+                    "embeddings",
+                    "encoder",
+                    "collection_card",
+                    "params:reporting",
+                ],
+                outputs="search_results",
+                name="search_prompts",
+            ),
+            node(
+                nodes.draw_contact_sheets,
+                inputs=["search_results", "image_rows", "params:reporting"],
+                outputs="contact_sheets",
+                name="draw_contact_sheets",
+            ),
+            node(
+                nodes.draw_label_histograms,
+                inputs=["search_results", "params:reporting"],
+                outputs="label_histograms",
+                name="draw_label_histograms",
+            ),
+            node(
+                nodes.write_report,
+                inputs=[
+                    "collection_card",
+                    "metrics",
+                    "encoder",
+                    "search_results",
+                    "confusion_matrices",
+                    "contact_sheets",
+                    "label_histograms",
+                ],
+                outputs="report",
+                name="write_report",
+            ),
+            node(
+                nodes.track_report,
+                inputs=["confusion_matrices", "contact_sheets", "label_histograms", "report"],
+                outputs=None,
+                name="track_report",
+            ),
+        ]
+    )

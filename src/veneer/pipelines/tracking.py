@@ -1,0 +1,133 @@
+"""What goes to MLflow besides the parameters, which kedro-mlflow logs.
+
+Everything here does nothing when no run is active, as with tracking switched off in mlflow.yml.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Any
+
+import mlflow
+import numpy as np
+from mlflow.models import infer_signature
+from PIL import Image
+
+logger = logging.getLogger(__name__)
+
+
+def _when_tracked(function: Callable[..., None]) -> Callable[..., None]:
+    @functools.wraps(function)
+    def wrapped(*args: Any) -> None:
+        if mlflow.active_run() is None:
+            logger.info("%s: no MLflow run is active, nothing is logged", function.__name__)
+        else:
+            function(*args)
+
+    return wrapped
+
+
+@_when_tracked
+def log_collection(card: dict) -> None:
+    """The collection's name, size and fingerprint."""
+    mlflow.set_tags(
+        {"collection": card["collection"], "collection_fingerprint": card["fingerprint"]}
+    )
+    mlflow.log_dict(card, "collection.json")
+    mlflow.log_metrics(
+        {f"collection.{key}": card[key] for key in ("images", "distinct_images", "quarantined")}
+    )
+
+
+@_when_tracked
+def log_encoder(fingerprint: str) -> None:
+    """The fingerprint of the encoder that made the vectors."""
+    mlflow.set_tag("encoder_fingerprint", fingerprint)
+
+
+@_when_tracked
+def log_metrics(metrics: dict[str, dict]) -> None:
+    """Every number of ``metrics.json``: ``svc.accuracy``, ``svc.per_class.bubbly.recall``, …"""
+    mlflow.log_dict(metrics, "metrics.json")
+    mlflow.log_metrics({_metric_name(k): v for k, v in _numbers(metrics).items()})
+
+
+def _numbers(tree: Mapping, prefix: str = "") -> dict[str, float]:
+    found: dict[str, float] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            found |= _numbers(value, f"{prefix}{key}.")
+        elif isinstance(value, int | float) and math.isfinite(value):
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _metric_name(name: str) -> str:
+    """Replace what MLflow does not allow in the name of a metric; labels can be anything."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-. /") else "_" for c in name)[:250]
+
+
+@_when_tracked
+def log_train_log(epochs: list[dict]) -> None:
+    """The MLP's losses, one step an epoch."""
+    for row in epochs:
+        values = {
+            f"mlp.{key}": value
+            for key, value in row.items()
+            if key != "epoch" and value is not None and math.isfinite(value)
+        }
+        mlflow.log_metrics(values, step=row["epoch"])
+
+
+@_when_tracked
+def log_head(name: str, head: Any, example: np.ndarray) -> None:
+    """A head as an MLflow model with its signature.
+
+    Parameters
+    ----------
+    example : float32 array [n, D]
+        A few vectors.
+    """
+    # Requirements are given: MLflow would find them by loading the model in a new process.
+    common = {"name": name, "input_example": example}
+    if name == "svc":
+        from veneer.heads.linear_svc import TRUSTED_TYPES
+
+        mlflow.sklearn.log_model(
+            head,
+            signature=infer_signature(example, head.predict(example)),
+            serialization_format="skops",
+            skops_trusted_types=TRUSTED_TYPES,
+            pip_requirements=_pinned("veneer", "scikit-learn", "skops", "numpy"),
+            **common,
+        )
+    else:
+        mlflow.pytorch.log_model(
+            head,
+            signature=infer_signature(example, head.scores(example)),
+            serialization_format="pt2",
+            pip_requirements=_pinned("veneer", "torch", "numpy"),
+            **common,
+        )
+
+
+def _pinned(*packages: str) -> list[str]:
+    # The local part of a version (`+cpu`) names a build, which no registry offers.
+    return [f"{package}=={version(package).partition('+')[0]}" for package in packages]
+
+
+@_when_tracked
+def log_pictures(folder: str, pictures: Mapping[str, Image.Image]) -> None:
+    """Pictures by file name stem, as PNG below ``folder`` of the run's artifacts."""
+    for stem, picture in pictures.items():
+        mlflow.log_image(picture, f"{folder}/{stem}.png")
+
+
+@_when_tracked
+def log_page(file: str, html: str) -> None:
+    """An HTML page."""
+    mlflow.log_text(html, file)

@@ -1,0 +1,74 @@
+"""The small functions that configuration files call as ``${name:argument}``."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from veneer.encoders.config import encoder_name
+from veneer.errors import VeneerError
+
+
+def resolvers(project: Path) -> dict[str, Callable]:
+    """All resolvers, for the project at ``project``."""
+
+    def from_root(path: str) -> str:
+        return str(project / path)
+
+    def images_folder(images: str | None, collection: str) -> str:
+        return from_root(f"data/01_raw/{collection}" if images is None else str(images))
+
+    def tracking_uri(default: str) -> str:
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{from_root(default)}"
+
+    def artifact_location(default: str) -> str | None:
+        """Folder of a local database's artifacts; a server has its own."""
+        local = tracking_uri("").startswith("sqlite:")
+        return Path(from_root(default)).as_uri() if local else None
+
+    return {
+        "text": as_text,
+        "encoder_name": encoder_name,
+        "images_folder": images_folder,
+        "tracking_uri": tracking_uri,
+        "artifact_location": artifact_location,
+    }
+
+
+def as_text(key: str, value: Any) -> str:
+    """Read a name as it was written.
+
+    YAML reads ``2024`` as a number and ``no`` as false, and so does Kedro with ``--params``. On
+    the command line the words as typed are still at hand; a file has to quote them.
+
+    Raises
+    ------
+    VeneerError
+        When ``value`` is no text and what was written cannot be told any more.
+    """
+    if isinstance(value, str):
+        return value
+    typed = _typed(key, sys.argv)
+    if typed is not None:
+        return typed
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise VeneerError(
+        f"Reading the configuration: {key} is {value!r}, which is no text. Write it in quotation "
+        f'marks, as in `{key}: "no"`.'
+    )
+
+
+def _typed(key: str, arguments: list[str]) -> str | None:
+    """What stands behind ``key=`` in ``--params`` of a command line."""
+    for flag, option in zip(arguments, [*arguments[1:], ""], strict=True):
+        text = option if flag == "--params" else flag.removeprefix("--params=")
+        if (flag == "--params" or text != flag) and (
+            found := re.search(rf"(?:^|,)\s*{re.escape(key)}\s*=([^,]*)", text)
+        ):
+            return found[1].strip()
+    return None

@@ -1,0 +1,1 @@
+"""Finding images by their vectors."""
