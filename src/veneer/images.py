@@ -87,7 +87,8 @@ def to_rgb(data: bytes) -> Image.Image:
 def png_bytes(picture: Image.Image) -> bytes:
     """Encode a picture as PNG."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG")
+    # Twice as fast as Pillow's default for a few per cent of size.
+    picture.save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
 
 

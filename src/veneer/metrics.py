@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 
 def classification_report(
@@ -27,6 +26,8 @@ def classification_report(
         precision and recall, ``n_validation``, and ``per_class`` with precision, recall, f1 and
         support of each class that occurs among ``labels`` or ``predicted``.
     """
+    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
     labels, predicted = np.asarray(labels, dtype=object), np.asarray(predicted, dtype=object)
     report: dict = {
         "accuracy": float(accuracy_score(labels, predicted)),
@@ -64,6 +65,8 @@ def confusion_counts(
     labels: Sequence[str], predicted: Sequence[str], classes: Sequence[str]
 ) -> np.ndarray:
     """Confusion matrix, int64 [K, K]: rows true, columns predicted, in the order of ``classes``."""
+    from sklearn.metrics import confusion_matrix
+
     return confusion_matrix(labels, predicted, labels=list(classes))
 
 

@@ -11,7 +11,7 @@ from veneer.heads.mlp import MLPHead, dumps, fit_mlp, loads, stopping_split
 
 @pytest.fixture(scope="module")
 def digits():
-    """Scaled digits: features, labels, groups of two rows each, and held-out rows."""
+    """Scaled digits: features, labels, groups of one row each, and held-out rows."""
     X, y = load_digits(return_X_y=True)
     X, y = (X / 16).astype(np.float32), np.array([f"digit {k}" for k in y])
     order = np.random.default_rng(0).permutation(len(X))
@@ -23,7 +23,7 @@ def digits():
 @pytest.fixture(scope="module")
 def fitted(digits):
     X, y, groups, _, _ = digits
-    return fit_mlp(X, y, groups, hidden=64)
+    return fit_mlp(X, y, groups, hidden=64, learning_rate=3e-3)
 
 
 def test_learns_digits(digits, fitted):
@@ -43,9 +43,11 @@ def test_same_seed_same_weights_and_torch_is_left_alone(digits):
     X, y, groups, _, _ = digits
     torch.manual_seed(5)
     np.random.seed(5)
+    threads = torch.get_num_threads()
     before, numpy_before = torch.get_rng_state(), np.random.get_state()[1].copy()
     heads = [fit_mlp(X, y, groups, hidden=16, max_epochs=2, seed=s)[0] for s in (1, 1, 2)]
     assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
     np.testing.assert_array_equal(np.random.get_state()[1], numpy_before)
     assert dumps(heads[0]) == dumps(heads[1])
     assert dumps(heads[0]) != dumps(heads[2])

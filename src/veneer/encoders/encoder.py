@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veneer.encoders.config import EncoderConfig, encoder_name, resolve_encoder
+from veneer.encoders.memory import keep_freed_memory
 from veneer.encoders.weights import require_weights
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def open_encoder(encoder: str, encoders: dict[str, EncoderConfig]) -> Encoder:
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cpu":
+        keep_freed_memory()
     if config.family == "timm":
         from veneer.encoders.timm import load_timm as load
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+from contextlib import contextmanager
 
 import numpy as np
 import safetensors.torch
@@ -111,7 +112,8 @@ def fit_mlp(
         measure the head, its figures are flattered.
     seed : int
         Of the split, the first weights, the order of the batches and the dropout. On the CPU
-        the result is reproducible; torch's global generators are left as they were.
+        the result is reproducible, whatever the number of cores. torch's global generators are
+        left as they were.
     device : str or None
         Where to train; None is CUDA where there is any. The head returned is on the CPU.
     progress : bool
@@ -164,7 +166,7 @@ def fit_mlp(
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     on_cuda = where.type == "cuda"
     # Only the generators that are forked are seeded: torch.manual_seed would reach every device.
-    with torch.random.fork_rng(devices=[where] if on_cuda else []):
+    with _one_thread(), torch.random.fork_rng(devices=[where] if on_cuda else []):
         torch.default_generator.manual_seed(seed)
         if on_cuda:
             with torch.cuda.device(where):
@@ -282,6 +284,22 @@ def loads(data: bytes) -> MLPHead:
     head = MLPHead(n_features, hidden, classes)
     head.load_state_dict(tensors)
     return head.eval()
+
+
+@contextmanager
+def _one_thread():
+    """Have torch compute on one CPU thread.
+
+    The batches are too small to share out: threads that wait on one another by spinning cost many
+    times what they gain where the machine has other work. The sums no longer depend on the number
+    of cores either.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _checked_rows(features, labels, groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,9 +12,6 @@ import pyarrow.dataset as ds
 from PIL import Image
 
 from veneer.encoders.encoder import Encoder
-from veneer.figures.confusion_matrix import confusion_matrix
-from veneer.figures.contact_sheet import Tile, contact_sheet
-from veneer.figures.histogram import label_histogram
 from veneer.figures.report import report_page
 from veneer.images import to_rgb
 from veneer.metrics import confusion_counts
@@ -30,6 +27,8 @@ THUMBNAIL = 224  # pixels
 
 def draw_confusion_matrices(predictions: pa.Table, metrics: dict) -> dict[str, Image.Image]:
     """One confusion matrix a head."""
+    from veneer.figures.confusion_matrix import confusion_matrix
+
     pictures = {}
     for head, report in metrics.items():
         rows = predictions.filter(pc.equal(predictions["head"], head)).to_pydict()
@@ -111,6 +110,8 @@ def draw_contact_sheets(
     search_results: pa.Table, image_rows: ds.Dataset, reporting: ReportingOptions
 ) -> dict[str, Image.Image]:
     """One contact sheet a prompt."""
+    from veneer.figures.contact_sheet import Tile, contact_sheet
+
     shown = search_results.filter(
         pc.less_equal(search_results["rank"], reporting.sheet_results)
     ).to_pylist()
@@ -147,6 +148,8 @@ def draw_label_histograms(
     search_results: pa.Table, reporting: ReportingOptions
 ) -> dict[str, Image.Image]:
     """For every prompt, the labels of what was found."""
+    from veneer.figures.histogram import label_histogram
+
     counted = search_results.filter(
         pc.less_equal(search_results["rank"], reporting.histogram_results)
     ).to_pylist()
