@@ -5,8 +5,8 @@ from datetime import datetime
 
 import numpy as np
 import pytest
-from conftest import encode, noise_image
 from PIL import ExifTags, Image
+from support import encode, noise_image
 
 from veneer.images import UnreadableImageError, inspect_image, row_id, sha_of, to_rgb
 

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 import pytest
-from conftest import encode, noise_image, write_images
+from support import encode, noise_image, write_images
 
 from veneer.errors import VeneerError
 from veneer.images import row_id, sha_of

@@ -51,9 +51,7 @@ def test_stratified_is_exact_with_copies_and_takes_their_fair_share():
     for seed in range(40):
         split = sides(rows, seed=seed)
         held_out = [
-            (sha, label)
-            for i, sha, label in zip(*rows, strict=True)
-            if split[i] == "validation"
+            (sha, label) for i, sha, label in zip(*rows, strict=True) if split[i] == "validation"
         ]
         assert Counter(label for _, label in held_out) == {"a": 40, "b": 20}
         plural += sum(n - 1 for n in Counter(sha for sha, _ in held_out).values())

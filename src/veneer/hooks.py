@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import difflib
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
+import mlflow
 from kedro.framework.context import KedroContext
 from kedro.framework.hooks import hook_impl
 from kedro.pipeline import Pipeline
+from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from omegaconf import OmegaConf
 from pydantic import BaseModel, ValidationError
 
-from veneer.encoders.config import encoder_name, resolve_encoder
+from veneer.encoders.config import Encoders, encoder_name, resolve_encoder
 from veneer.encoders.weights import is_path, require_weights
 from veneer.errors import VeneerError, find_veneer_error
 from veneer.parameters import Parameters
@@ -31,27 +35,23 @@ class VeneerHooks:
         """Check all parameters, before kedro-mlflow opens its database."""
         for name, resolver in resolvers(context.project_path).items():
             OmegaConf.register_new_resolver(name, resolver, replace=True)
-        raw = context.config_loader["parameters"]
-        # Kedro makes the paths of the catalog absolute, but not those of the parameters.
-        _make_paths_absolute(raw, context.project_path)
-        context.config_loader["parameters"] = raw
-        try:
+        with _told_in_one_sentence():
+            raw = context.config_loader["parameters"]
+            # Kedro makes the paths of the catalog absolute, but not those of the parameters.
+            _make_paths_absolute(raw, context.project_path)
+            context.config_loader["parameters"] = raw
             self.parameters = check_parameters(raw)
-        except VeneerError as error:
-            raise click.ClickException(str(error)) from error
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
         """Check that images and weights are there, before kedro-mlflow starts its run."""
-        try:
+        with _told_in_one_sentence():
             if "raw_images" in pipeline.datasets():
                 _require_images(self.parameters, catalog)
             if "encoder" in pipeline.datasets():
                 encoder = self.parameters.embedding.encoder
                 config = resolve_encoder(encoder, self.parameters.encoders)
                 require_weights(encoder_name(encoder), config)
-        except VeneerError as error:
-            raise click.ClickException(str(error)) from error
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
@@ -59,9 +59,50 @@ class VeneerHooks:
 
         Last of all hooks, so that kedro-mlflow has ended its run as FAILED.
         """
+        with _told_in_one_sentence():
+            raise error
+
+
+@contextmanager
+def _told_in_one_sentence() -> Iterator[None]:
+    """Turn an error that speaks to the user into one that click shows without a traceback."""
+    try:
+        yield
+    except Exception as error:
         told = find_veneer_error(error)
-        if told is not None:
-            raise click.ClickException(str(told)) from error
+        if told is None:
+            raise
+        raise click.ClickException(str(told)) from error
+
+
+class TrackingHooks(MlflowHook):
+    """kedro-mlflow's hooks, with two things put right.
+
+    It flattens dictionaries of parameters (``svc.reg_param``), but would log an object of
+    :mod:`veneer.parameters` as one long text. And it opens its run again before each node, which
+    MLflow 3 counts as one run more to be ended; a second session of one process would then go on
+    writing into the first one's run.
+    """
+
+    @hook_impl
+    def after_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> None:
+        """End the run as often as it was opened."""
+        super().after_pipeline_run(run_params, pipeline, catalog)
+        while not self._already_active_mlflow and mlflow.active_run():
+            mlflow.end_run()
+
+    def _log_param(self, name: str, value: Any) -> None:
+        if isinstance(value, Encoders):
+            return  # all that are known; the one that is used is `embedding.encoder`
+        if isinstance(value, BaseModel):
+            value = value.model_dump()
+        if isinstance(value, dict):
+            for key, each in value.items():
+                self._log_param(f"{name}.{key}", each)
+        else:
+            super()._log_param(self.sanitize_param_name(name), value)
 
 
 def check_parameters(raw: dict[str, Any]) -> Parameters:
@@ -95,9 +136,10 @@ def _complaint(error: dict) -> str:
     name = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
         *above, key = error["loc"]
-        close = difflib.get_close_matches(str(key), _known_keys(above), n=1)
+        known = _known_keys(above)
+        close = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
         hint = f" Did you mean {'.'.join([*map(str, above), close[0]])!r}?" if close else ""
-        return f"The parameter {name!r} is unknown.{hint} Known ones stand in conf/base/parameters."
+        return f"The parameter {name!r} is unknown.{hint} There are {', '.join(known)}."
     if error["type"] == "missing":
         return f"The parameter {name!r} is missing; see conf/base/parameters for its default."
     reason = error["msg"].removeprefix("Value error, ")

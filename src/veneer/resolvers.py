@@ -23,12 +23,14 @@ def resolvers(project: Path) -> dict[str, Callable]:
         return from_root(f"data/01_raw/{collection}" if images is None else str(images))
 
     def tracking_uri(default: str) -> str:
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{from_root(default)}"
+        chosen = f"sqlite:///{from_root(default)}"
+        _chosen_here.add(chosen)
+        return _given_uri() or chosen
 
     def artifact_location(default: str) -> str | None:
         """Folder of a local database's artifacts; a server has its own."""
-        local = tracking_uri("").startswith("sqlite:")
-        return Path(from_root(default)).as_uri() if local else None
+        server = not (_given_uri() or "sqlite:").startswith("sqlite:")
+        return None if server else Path(from_root(default)).as_uri()
 
     return {
         "text": as_text,
@@ -37,6 +39,17 @@ def resolvers(project: Path) -> dict[str, Callable]:
         "tracking_uri": tracking_uri,
         "artifact_location": artifact_location,
     }
+
+
+# MLflow writes the address that it is told into MLFLOW_TRACKING_URI, for its child processes. A
+# later session of the same process must not take that for the user's wish.
+_chosen_here: set[str] = set()
+
+
+def _given_uri() -> str | None:
+    """The tracking address that the user put into the environment, if any."""
+    given = os.environ.get("MLFLOW_TRACKING_URI")
+    return None if given in _chosen_here else given
 
 
 def as_text(key: str, value: Any) -> str:

@@ -1,15 +1,18 @@
 """Kedro's settings of this project."""
 
-from pathlib import Path
-
-from veneer.hooks import VeneerHooks
-from veneer.resolvers import resolvers
+# ruff: noqa: E402 -- the order of imports is the point here
 from veneer.startup import quieten
 
 # Also for sessions that are not begun by the `kedro` command: notebooks, tests, schedulers.
 quieten()
 
-HOOKS = (VeneerHooks(),)
+from pathlib import Path
+
+from veneer.hooks import TrackingHooks, VeneerHooks
+from veneer.resolvers import resolvers
+
+HOOKS = (VeneerHooks(), TrackingHooks())
+DISABLE_HOOKS_FOR_PLUGINS = ("kedro_mlflow",)  # TrackingHooks takes their place
 
 CONFIG_LOADER_ARGS = {
     "base_env": "base",

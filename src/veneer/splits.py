@@ -95,4 +95,3 @@ def _stratified(
             for label, n in counts.items():
                 wanted[label] -= n
     return validation
-

@@ -42,6 +42,9 @@ def kedro() -> None:
     finds none; called from a subfolder of the project, its very first line would already be on
     stdout. So the project's logging file is named before Kedro is imported.
     """
+    # `kedro ipython` and `kedro jupyter` call their programs by name, and find those of another
+    # Python where the environment has not been activated.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     here = Path.cwd()
     for folder in (here, *here.parents):
         logging_config = folder / "conf" / "logging.yml"

@@ -47,9 +47,7 @@ class Encoders(RootModel[dict[str, EncoderConfig]]):
 
 def is_path(text: str | None) -> bool:
     """Whether ``text`` names a file or folder, rather than an encoder or a tag."""
-    return isinstance(text, str) and (
-        "/" in text or "\\" in text or text.endswith(".safetensors")
-    )
+    return isinstance(text, str) and ("/" in text or "\\" in text or text.endswith(".safetensors"))
 
 
 def encoder_name(encoder: str) -> str:

@@ -67,9 +67,7 @@ def _one_core() -> None:
     torch.set_num_threads(1)
 
 
-def _new_images(
-    batches: Iterator[pa.RecordBatch], seen: set[str]
-) -> Iterator[tuple[str, bytes]]:
+def _new_images(batches: Iterator[pa.RecordBatch], seen: set[str]) -> Iterator[tuple[str, bytes]]:
     for batch in batches:
         data = batch["image"].field("bytes")
         for sha, blob in zip(batch["sha"].to_pylist(), data, strict=True):

@@ -38,9 +38,7 @@ def load_open_clip(name: str, config: EncoderConfig, device: str) -> Encoder:
         weights, quick_gelu = _bare_weights(name, config)
         options = {"pretrained": config.pretrained, "force_quick_gelu": quick_gelu}
     model = _create(model_name, options).to(device, memory_format=torch.channels_last).eval()
-    preprocess = image_transform_v2(
-        PreprocessCfg(**model.visual.preprocess_cfg), is_train=False
-    )
+    preprocess = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
     tokenizer = open_clip.get_tokenizer(model_name)
     shape = model.visual.preprocess_cfg
     fingerprint = (

@@ -51,7 +51,7 @@ def log_encoder(fingerprint: str) -> None:
 
 @_when_tracked
 def log_metrics(metrics: dict[str, dict]) -> None:
-    """Every number of ``metrics.json``: ``svc.accuracy``, ``svc.per_class.bubbly.recall``, …"""
+    """Every number of ``metrics.json``, as in ``svc.accuracy``, ``svc.per_class.bubbly.recall``."""
     mlflow.log_dict(metrics, "metrics.json")
     mlflow.log_metrics({_metric_name(k): v for k, v in _numbers(metrics).items()})
 
@@ -92,6 +92,7 @@ def log_head(name: str, head: Any, example: np.ndarray) -> None:
     example : float32 array [n, D]
         A few vectors.
     """
+    example = example.copy()  # a view of Arrow's memory, which torch may not write to
     # Requirements are given: MLflow would find them by loading the model in a new process.
     common = {"name": name, "input_example": example}
     if name == "svc":

@@ -41,7 +41,9 @@ def embed(
     known = set(known_embeddings.to_table(columns=["sha"])["sha"].to_pylist())
     present = set(image_rows.to_table(columns=["sha"])["sha"].to_pylist())
     missing = len(present - known)
-    logger.info("%d images have their vectors, %d are to be embedded", len(present) - missing, missing)
+    logger.info(
+        "%d images have their vectors, %d are to be embedded", len(present) - missing, missing
+    )
 
     def batches() -> Iterator[pa.RecordBatch]:
         if not missing:

@@ -67,8 +67,8 @@ def join_features(
             "for this collection and encoder first."
         )
     column = _column(embeddings, "embedding").take(order)
-    field = embeddings.schema.field("embedding")
-    return rows.append_column(field, column), left_out
+    features = rows.append_column(embeddings.schema.field("embedding"), column)
+    return features.replace_schema_metadata(embeddings.schema.metadata), left_out
 
 
 def _column(dataset: ds.Dataset, name: str) -> pa.Array:
@@ -182,7 +182,7 @@ def track_heads(
     from veneer.pipelines import tracking
 
     tracking.log_collection(collection_card)
-    tracking.log_encoder(fingerprint_of(features.schema.field("embedding")))
+    tracking.log_encoder(fingerprint_of(features.schema))
     tracking.log_metrics(metrics)
     tracking.log_train_log(train_log.to_pylist())
     for name, head in heads.items():

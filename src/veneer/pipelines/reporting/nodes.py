@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections import Counter
 
@@ -65,9 +64,7 @@ def search_prompts(
     if encoder.text_tower is None:
         logger.warning("%s has no text tower: no prompts are searched", encoder.name)
         return SEARCH_RESULTS.empty_table()
-    require_one_fingerprint(
-        encoder.name, fingerprint_of(embeddings.schema), encoder.fingerprint
-    )
+    require_one_fingerprint(encoder.name, fingerprint_of(embeddings.schema), encoder.fingerprint)
     prompts = choose_prompts(collection_card, reporting)
     if not prompts:
         logger.warning("neither prompts nor labels are there to search for")
@@ -101,9 +98,7 @@ def choose_prompts(collection_card: dict, reporting: ReportingOptions) -> list[s
     if configured is not None:
         return list(dict.fromkeys(configured))
     largest = Counter(collection_card["labels"]).most_common(reporting.most_labels)
-    return [
-        reporting.template.format(label.replace("_", " ")) for label in sorted(dict(largest))
-    ]
+    return [reporting.template.format(label.replace("_", " ")) for label in sorted(dict(largest))]
 
 
 def draw_contact_sheets(

@@ -101,14 +101,10 @@ def soft_step(signed_distance: np.ndarray, width: np.ndarray | float) -> np.ndar
 def stripes(values: np.ndarray, pixel: np.ndarray, share: float = 0.5) -> np.ndarray:
     """Return stripes of period one, 1 over ``share`` of each unit and 0 elsewhere."""
     # Distances along a triangle wave run at twice the speed of its argument, hence the half.
-    return soft_step(
-        (triangle(values) - np.float32(1 - share)) * np.float32(0.5), pixel
-    )
+    return soft_step((triangle(values) - np.float32(1 - share)) * np.float32(0.5), pixel)
 
 
-def thin_lines(
-    values: np.ndarray, pixel: np.ndarray, width: np.ndarray | float
-) -> np.ndarray:
+def thin_lines(values: np.ndarray, pixel: np.ndarray, width: np.ndarray | float) -> np.ndarray:
     """Return lines ``width`` wide at whole numbers, 1 on a line and 0 between."""
     from_line = (1 - triangle(values)) * np.float32(0.5)
     return soft_step(width * np.float32(0.5) - from_line, pixel)
@@ -119,9 +115,7 @@ def dome(distance: np.ndarray) -> np.ndarray:
     return np.sqrt(np.clip(1 - distance * distance, 0, 1))
 
 
-def steps(
-    values: np.ndarray, edges: np.ndarray, levels: np.ndarray, ramp: float
-) -> np.ndarray:
+def steps(values: np.ndarray, edges: np.ndarray, levels: np.ndarray, ramp: float) -> np.ndarray:
     """Return the level of the step each value falls on, with short ramps at the edges.
 
     ``edges`` [N] must rise; ``levels`` [N + 1] holds the level below, between and above them.

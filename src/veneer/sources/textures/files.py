@@ -73,9 +73,7 @@ def sample_files(
     if images_per_kind < 1:
         raise ValueError(f"images_per_kind must be at least 1, not {images_per_kind}")
     if not 0 <= duplicates <= len(kinds) * images_per_kind:
-        raise ValueError(
-            f"duplicates must lie between 0 and the number of images: {duplicates}"
-        )
+        raise ValueError(f"duplicates must lie between 0 and the number of images: {duplicates}")
     if damaged < 0:
         raise ValueError(f"damaged must not be negative: {damaged}")
     return _files(kinds, images_per_kind, seed, size, duplicates, damaged)
@@ -116,9 +114,7 @@ def _path(kind: str, number: int) -> str:
     return f"{kind}/{kind}_{number:04d}.jpg"
 
 
-def _plan_copies(
-    kinds: list[str], images_per_kind: int, seed: int, count: int
-) -> dict[str, str]:
+def _plan_copies(kinds: list[str], images_per_kind: int, seed: int, count: int) -> dict[str, str]:
     """Return which files are copied, and the path of each one's copy."""
     rng = np.random.default_rng([zlib.crc32(b"copies"), seed])
     chosen = rng.choice(len(kinds) * images_per_kind, count, replace=False)
@@ -128,9 +124,7 @@ def _plan_copies(
         kind = kinds[kind_number]
         folder = kind
         if turn % _MISPLACED_EVERY == 0 and len(kinds) > 1:
-            folder = kinds[
-                (kind_number + int(rng.integers(1, len(kinds)))) % len(kinds)
-            ]
+            folder = kinds[(kind_number + int(rng.integers(1, len(kinds)))) % len(kinds)]
         copies[_path(kind, number + 1)] = f"{folder}/{kind}_{number + 1:04d}_copy.jpg"
     return copies
 

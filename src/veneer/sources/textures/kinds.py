@@ -243,6 +243,4 @@ def check_kinds(kinds: list[str] | tuple[str, ...]) -> None:
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:
         known = ", ".join(sorted(KINDS))
-        raise ValueError(
-            f"unknown kind of texture: {', '.join(unknown)}; known kinds: {known}"
-        )
+        raise ValueError(f"unknown kind of texture: {', '.join(unknown)}; known kinds: {known}")

@@ -119,9 +119,7 @@ def zigzagged(canvas: Canvas) -> Layers:
     """Draw chevron stripes."""
     steepness = np.float32(canvas.rng.uniform(0.7, 1.3))
     stretch = np.sqrt(1 + steepness**2)  # the slanted stripes are that much thinner
-    place = canvas.down * stretch + steepness * triangle(
-        canvas.across * np.float32(0.5)
-    )
+    place = canvas.down * stretch + steepness * triangle(canvas.across * np.float32(0.5))
     share = canvas.rng.uniform(0.4, 0.6)
     accent = None
     if canvas.chance(0.35):
@@ -171,21 +169,15 @@ def woven(canvas: Canvas) -> Layers:
     # heights pass zero at the cell's edge, so that a strand is continuous from cell to cell.
     upright = over * np.cos(np.pi * below).astype(np.float32)
     level = -over * np.cos(np.pi * right).astype(np.float32)
-    upright_height = np.float32(0.16) * upright + np.float32(0.12) * dome(
-        right / half_width
-    )
-    level_height = np.float32(0.16) * level + np.float32(0.12) * dome(
-        below / half_width
-    )
+    upright_height = np.float32(0.16) * upright + np.float32(0.12) * dome(right / half_width)
+    level_height = np.float32(0.16) * level + np.float32(0.12) * dome(below / half_width)
     gap = np.float32(0.6)
     upright_height = upright_height - gap * (np.abs(right) > half_width)
     level_height = level_height - gap * (np.abs(below) > half_width)
     blend = soft_step(upright_height - level_height, canvas.pixel * np.float32(0.6))
     height = np.maximum(upright_height, level_height)
     fibres = int(canvas.rng.integers(2, 6))
-    fibre = triangle(canvas.across * fibres) * blend + triangle(
-        canvas.down * fibres
-    ) * (1 - blend)
+    fibre = triangle(canvas.across * fibres) * blend + triangle(canvas.down * fibres) * (1 - blend)
     relief = np.clip(height, -0.15, 1) + np.float32(0.02) * fibre
     tone = np.clip(height * 2.4 - 0.42, -0.75, 0.05) - np.float32(0.12) * (1 - fibre)
     return Layers(blend, relief, tone)
@@ -200,11 +192,7 @@ def cracked(canvas: Canvas) -> Layers:
     width = rng.uniform(0.03, 0.06) * (0.5 + canvas.noise(0.7))
     cracks = soft_step(width - plates.border, canvas.pixel * 1.3)
     fine = scattered_cells(rng, across * 2.1, down * 2.1, 0.42)
-    hair = (
-        0.65
-        * soft_step(0.035 - fine.border, canvas.pixel * 2.5)
-        * (canvas.noise(0.9) > 0.45)
-    )
+    hair = 0.65 * soft_step(0.035 - fine.border, canvas.pixel * 2.5) * (canvas.noise(0.9) > 0.45)
     edge = np.clip(plates.border / 0.16, 0, 1)
     relief = 0.09 * np.sqrt(edge) + 0.05 * canvas.noise(5, 3) - 0.06 * cracks
     tone = 0.2 * (plates.random(rng) - 0.5) + 0.14 * (canvas.noise(3, 3) - 0.5)
@@ -318,15 +306,11 @@ def cobwebbed(canvas: Canvas) -> Layers:
     spoke_gap = np.minimum(within, 1 - within) * distance * TURN / spokes
     radial = soft_step(thread * 0.55 - spoke_gap, canvas.pixel)
     slack = rng.uniform(0.08, 0.2)
-    shift = rng.uniform(-0.12, 0.12, spokes + 1).astype(np.float32)[
-        sector.astype(np.int64)
-    ]
+    shift = rng.uniform(-0.12, 0.12, spokes + 1).astype(np.float32)[sector.astype(np.int64)]
     ring = distance * (1 + slack * 4 * within * (1 - within)) * np.float32(1.5) + shift
     ring_gap = (1 - triangle(ring)) / 3
     rings = soft_step(thread * 0.45 - ring_gap, canvas.pixel) * (distance > 0.3)
-    drops = (
-        np.exp(-((ring_gap / 0.05) ** 2)) * (triangle(sector * 5 + ring) > 0.75) * 0.35
-    )
+    drops = np.exp(-((ring_gap / 0.05) ** 2)) * (triangle(sector * 5 + ring) > 0.75) * 0.35
     web = np.maximum(np.maximum(radial, 0.85 * rings), drops * (distance > 0.3))
     gleam = 0.65 + 0.35 * canvas.image_noise(4)
     dusk = -0.6 * canvas.image_noise(2, 2) - 0.15
@@ -337,15 +321,11 @@ def crystalline(canvas: Canvas) -> Layers:
     """Draw facets that each catch the light their own way, with bright edges between."""
     rng = canvas.rng
     large = scattered_cells(rng, canvas.across + 0.35 * canvas.down, canvas.down, 0.45)
-    small = scattered_cells(
-        rng, canvas.across * 1.9 - 0.6 * canvas.down, canvas.down * 1.9, 0.45
-    )
+    small = scattered_cells(rng, canvas.across * 1.9 - 0.6 * canvas.down, canvas.down * 1.9, 0.45)
 
     def facet(cells: Cells) -> np.ndarray:
         lean_right, lean_below = cells.random(rng) - 0.5, cells.random(rng) - 0.5
-        return cells.random(rng) + 1.6 * (
-            cells.right * lean_right + cells.below * lean_below
-        )
+        return cells.random(rng) + 1.6 * (cells.right * lean_right + cells.below * lean_below)
 
     level = 0.6 * facet(large) + 0.4 * facet(small)
     # No edge is thinner than a pixel, or the steps between facets would show as jags.
@@ -378,7 +358,7 @@ def scaly(canvas: Canvas) -> Layers:
             (relief, 0.5 * below + 0.12 * dome(distance / radius)),
             (tone, own - 0.35 * np.clip(0.5 - below, 0, 0.5)),
         ):
-            layer += (new - layer) * inside
+            layer[...] = layer + (new - layer) * inside
     return Layers(blend, relief, tone)
 
 
@@ -433,9 +413,7 @@ def braided(canvas: Canvas) -> Layers:
         np.copyto(fibre, triangle(offset * 2.5 + 0.25), where=top)
         np.copyto(cover, dome(offset), where=top)
     relief = best + 0.02 * fibre
-    tone = np.clip(
-        -0.85 * (1 - cover) ** 1.5 - 0.14 * fibre + 0.6 * (best - 0.1), -0.85, 0.1
-    )
+    tone = np.clip(-0.85 * (1 - cover) ** 1.5 - 0.14 * fibre + 0.6 * (best - 0.1), -0.85, 0.1)
     return Layers(blend, relief, tone)
 
 
@@ -452,9 +430,7 @@ def wrinkled(canvas: Canvas) -> Layers:
         # The planes are zero on the border of a cell, so that each may bulge or sink as it
         # likes and still join on to the next.
         bulge = 2 * cells.random(canvas.rng) - 1
-        relief = relief + np.float32(depth / finer) * cells.planes * (
-            bulge + 0.4 * np.sign(bulge)
-        )
+        relief = relief + np.float32(depth / finer) * cells.planes * (bulge + 0.4 * np.sign(bulge))
     tone = 0.4 * np.clip(relief - relief.mean(), -0.3, 0.2)
     return Layers(np.zeros_like(relief), relief.astype(np.float32), tone)
 
@@ -468,9 +444,7 @@ def perforated(canvas: Canvas) -> Layers:
     bevel = np.clip((cells.distance - radius) / np.float32(0.07), -1, 1)
     # What lies behind a hole is darker under the upper edge, in the shadow of the sheet.
     shadow = holes * np.clip(0.35 - cells.below / radius * 0.5, 0, 0.8)
-    return Layers(
-        holes, 0.07 * bevel, 0.06 * (canvas.image_noise(90) - 0.5) - 0.6 * shadow
-    )
+    return Layers(holes, 0.07 * bevel, 0.06 * (canvas.image_noise(90) - 0.5) - 0.6 * shadow)
 
 
 def studded(canvas: Canvas) -> Layers:
@@ -498,10 +472,6 @@ def stratified(canvas: Canvas) -> Layers:
     blend = steps(place, edges, levels, ramp)
     accent = None
     if canvas.chance(0.6):
-        accent = 0.85 * steps(
-            place, edges, (rng.random(len(levels)) < 0.15) * 1.0, ramp
-        )
-    relief = 0.16 * steps(
-        place, edges, rng.random(len(levels)), 0.06
-    ) + 0.07 * canvas.noise(6, 3)
+        accent = 0.85 * steps(place, edges, (rng.random(len(levels)) < 0.15) * 1.0, ramp)
+    relief = 0.16 * steps(place, edges, rng.random(len(levels)), 0.06) + 0.07 * canvas.noise(6, 3)
     return Layers(blend, relief, 0.25 * (canvas.noise(5, 3) - 0.5), accent)

@@ -83,9 +83,7 @@ def draw(kind: str, seed: int | Sequence[int], size: int = 224) -> Texture:
     return Texture(_photograph(lit, rng), kind, names, _caption(kind, names, fineness))
 
 
-def _place_canvas(
-    style: Kind, rng: np.random.Generator, size: int
-) -> tuple[Canvas, float]:
+def _place_canvas(style: Kind, rng: np.random.Generator, size: int) -> tuple[Canvas, float]:
     """Return a canvas at a random scale, turn and slant, and its place in the range of scales."""
     fewest, most = style.repeats
     fineness = rng.random()
@@ -113,9 +111,7 @@ def _place_canvas(
     return canvas, fineness
 
 
-def _colour(
-    layers: Layers, names: tuple[str, ...], rng: np.random.Generator
-) -> np.ndarray:
+def _colour(layers: Layers, names: tuple[str, ...], rng: np.random.Generator) -> np.ndarray:
     """Return the unlit image, float32 [3, H, W] in 0..255.
 
     The channels come first until the very end, as numpy is slow on a last axis of only three.
@@ -128,9 +124,7 @@ def _colour(
     return image.astype(np.float32, copy=False)
 
 
-def _light(
-    image: np.ndarray, layers: Layers, style: Kind, canvas: Canvas
-) -> np.ndarray:
+def _light(image: np.ndarray, layers: Layers, style: Kind, canvas: Canvas) -> np.ndarray:
     """Return the image under a lamp: relief, highlights, and light that falls off to one side."""
     rng = canvas.rng
     # Pictures of things are mostly lit from above, and relief lit from below looks hollow.
@@ -150,9 +144,7 @@ def _light(
             slope_below / canvas.pixel,
         )
         upright = 1 / np.sqrt(1 + slope_right**2 + slope_below**2)
-        height = np.float32(
-            rng.uniform(0.75, 1.1)
-        )  # tangent of the lamp's height over the plane
+        height = np.float32(rng.uniform(0.75, 1.1))  # tangent of the lamp's height over the plane
         ray = np.append(toward, height) / np.sqrt(1 + height**2)
         facing = upright * (ray[2] - slope_right * ray[0] - slope_below * ray[1])
         # A flat surface keeps its own colour; some light comes from all around.
@@ -164,14 +156,10 @@ def _light(
         if style.gloss:
             half_way = ray + np.array([0, 0, 1], np.float32)
             half_way /= np.linalg.norm(half_way)
-            mirror = upright * (
-                half_way[2] - slope_right * half_way[0] - slope_below * half_way[1]
-            )
+            mirror = upright * (half_way[2] - slope_right * half_way[0] - slope_below * half_way[1])
             # A flat shiny surface would be grey all over with the lamp's own reflection.
             tilted = 1 - np.exp(-8 * (1 - upright))
-            highlights = (
-                np.float32(190 * style.gloss) * tilted * np.clip(mirror, 0, 1) ** 40
-            )
+            highlights = np.float32(190 * style.gloss) * tilted * np.clip(mirror, 0, 1) ** 40
     return image * brightness.astype(np.float32) + highlights
 
 
@@ -179,12 +167,8 @@ def _photograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return the image as a camera gives it: exposure, contrast, blur and grain; uint8."""
     contrast, exposure = rng.uniform(0.88, 1.1), rng.uniform(0.97, 1.08)
     size = image.shape[-1]
-    grain = rng.standard_normal((size, size), dtype=np.float32) * np.float32(
-        rng.uniform(0, 4)
-    )
-    image = image * np.float32(contrast) + (
-        grain + np.float32(128 * (exposure - contrast))
-    )
+    grain = rng.standard_normal((size, size), dtype=np.float32) * np.float32(rng.uniform(0, 4))
+    image = image * np.float32(contrast) + (grain + np.float32(128 * (exposure - contrast)))
     pixels = np.moveaxis(np.clip(image, 0, 255).astype(np.uint8), 0, -1)
     sharp = Image.fromarray(np.ascontiguousarray(pixels))
     radius = rng.uniform(0, 0.8) * size / 224
@@ -194,11 +178,7 @@ def _photograph(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _caption(kind: str, colours: tuple[str, ...], fineness: float) -> str:
     """Return a caption such as "a red and cream zigzagged texture, fine"."""
-    listed = (
-        colours[0]
-        if len(colours) == 1
-        else f"{', '.join(colours[:-1])} and {colours[-1]}"
-    )
+    listed = colours[0] if len(colours) == 1 else f"{', '.join(colours[:-1])} and {colours[-1]}"
     article = "an" if listed[0] in "aeiou" else "a"
     grade = ("coarse", "medium", "fine")[min(int(fineness * 3), 2)]
     return f"{article} {listed} {kind} texture, {grade}"

@@ -1,0 +1,80 @@
+"""A temporary copy of the project, and runs in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
+from support import ROOT
+
+TRACKED = ["pyproject.toml", ".telemetry", "conf", "src", "notebooks"]
+
+
+class Project:
+    """A copy of the project at ``path``."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        for name in TRACKED:
+            source, target = ROOT / name, path / name
+            if source.is_dir():
+                shutil.copytree(
+                    source, target, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info")
+                )
+            else:
+                shutil.copy(source, target)
+        # The copy must not see what lies in the developer's own conf/local.
+        shutil.rmtree(path / "conf" / "local")
+        (path / "conf" / "local").mkdir()
+
+    def session(self, env: str | None = None, **params: Any) -> KedroSession:
+        """A session as `kedro run --env ENV --params ...` begins it."""
+        bootstrap_project(self.path)
+        return KedroSession.create(self.path, env=env, runtime_params=params)
+
+    def run(self, *pipelines: str, env: str | None = None, **params: Any) -> None:
+        """Run pipelines, by default ``__default__``."""
+        with self.session(env, **params) as session:
+            session.run(pipeline_names=list(pipelines) or None)
+
+    def load(self, dataset: str, env: str | None = None, **params: Any) -> Any:
+        """Load a dataset of the catalog."""
+        with self.session(env, **params) as session:
+            return session.load_context().catalog.load(dataset)
+
+    def kedro(self, *arguments: str, folder: str = ".", **environment: str):
+        """Run the ``kedro`` command in a process of its own."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(("KEDRO", "MLFLOW"))}
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("kedro")), *arguments],
+            cwd=self.path / folder,
+            env={**inherited, "PYTHONPATH": str(self.path / "src"), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def client(self) -> mlflow.MlflowClient:
+        """MLflow client of this project's own database."""
+        return mlflow.MlflowClient(f"sqlite:///{self.path / 'mlflow.db'}")
+
+    def runs(self, experiment: str) -> list:
+        """The experiment's runs, latest first; none if there is no such experiment."""
+        if not (self.path / "mlflow.db").exists():
+            return []
+        found = self.client().get_experiment_by_name(experiment)
+        return self.client().search_runs([found.experiment_id]) if found else []
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Project:
+    """One copy for all tests of a module."""
+    return Project(tmp_path_factory.mktemp("project"))

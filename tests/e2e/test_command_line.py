@@ -1,0 +1,166 @@
+"""The `kedro` command as a user types it, each time in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+
+import pytest
+from support import write_images
+
+SMALL = "sample.images_per_kind=3,sample.duplicates=2,sample.damaged=6"
+
+RECORDER = """
+import os, sys
+
+def record(event, arguments):
+    if event == "socket.connect":
+        address = arguments[1]
+        if isinstance(address, tuple) and str(address[0]) not in ("127.0.0.1", "::1"):
+            note(f"connect {address}")
+    elif event in ("socket.getaddrinfo", "socket.gethostbyname") and arguments[0] not in (
+        None, "", b"", "localhost", "127.0.0.1", "::1"
+    ):
+        note(f"look up {arguments[0]}")
+
+def note(line):
+    handle = os.open(os.environ["CONNECTIONS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(handle, (line + "\\n").encode())
+    os.close(handle)
+
+note("recording")
+sys.addaudithook(record)
+"""
+
+
+@pytest.fixture(scope="module")
+def demo(project, tmp_path_factory):
+    """The default run, with every outgoing connection written down."""
+    folder = tmp_path_factory.mktemp("recorder")
+    (folder / "sitecustomize.py").write_text(RECORDER)
+    connections = folder / "connections.txt"
+    done = project.kedro(
+        "run",
+        "--params",
+        SMALL,
+        PYTHONPATH=f"{folder}:{project.path / 'src'}",
+        CONNECTIONS=str(connections),
+        HF_HUB_OFFLINE="0",
+        # No variable of the test's own may be what keeps it quiet.
+        DO_NOT_TRACK="",
+    )
+    assert done.returncode == 0, done.stderr
+    return done, connections.read_text().splitlines()
+
+
+def test_the_demo_connects_to_nothing(demo):
+    _, connections = demo
+    assert set(connections) == {"recording"}
+
+
+def test_a_run_writes_nothing_to_stdout_and_no_warnings(demo):
+    done, _ = demo
+    assert done.stdout == ""
+    assert "Warning" not in done.stderr
+    assert len(done.stderr.splitlines()) < 60
+
+
+def test_a_name_that_yaml_takes_for_something_else(project, tmp_path):
+    images = write_images(tmp_path / "raw", {"a": 2, "b": 2})
+    done = project.kedro(
+        "run", "--pipelines", "data_processing", "--params", f"collection=no,images={images}"
+    )
+    assert done.returncode == 0, done.stderr
+    card = project.path / "data/08_reporting/no/collection.json"
+    assert json.loads(card.read_text())["collection"] == "no"
+
+
+def test_an_error_is_one_sentence_with_exit_code_1_also_from_a_subfolder(project):
+    done = project.kedro("run", "--params", "encoder=rn51", folder="notebooks")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.splitlines()[-1].startswith("Error: The encoder 'rn51' is unknown.")
+    assert "Traceback" not in done.stderr
+
+
+def test_an_error_inside_a_node_is_one_sentence_too(project, tmp_path):
+    images = write_images(tmp_path / "raw", {"moss": 3})
+    done = project.kedro("run", "--params", f"collection=one,images={images}")
+    assert done.returncode == 1
+    assert "Error: Fitting heads: 1 of the collection's 1 classes" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert project.runs("material_head_mini")[0].info.status == "FAILED"
+
+
+def test_stdout_carries_only_what_was_asked_for_also_from_a_subfolder(project):
+    for folder in (".", "notebooks"):
+        done = project.kedro("registry", "list", folder=folder)
+        assert done.returncode == 0, done.stderr
+        names = [line.removeprefix("- ") for line in done.stdout.split("\n") if line.strip()]
+        assert names == ["__default__", "data_processing", "embedding", "modeling", "reporting"]
+
+
+def test_a_hub_that_does_not_answer_is_told_of(project):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes calls, never says a word
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        done = project.kedro(
+            "run",
+            "--params",
+            "encoder=rn50",
+            HF_HUB_OFFLINE="0",
+            HF_ENDPOINT=address,
+            HF_HOME=str(project.path / "hub"),
+            NO_PROXY="127.0.0.1",
+        )
+    assert done.returncode == 1
+    assert f"{address}/timm/resnet50_clip.openai" in done.stderr
+    assert "cannot be had: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not project.runs("material_head_rn50")
+
+
+def test_viz_builds_with_previews(demo, project):
+    done = project.kedro("viz", "build", "--include-previews")
+    assert done.returncode == 0, done.stderr
+    nodes = [
+        json.loads(file.read_text())
+        for file in (project.path / "build/api/nodes").iterdir()
+        if file.is_file()
+    ]
+    previews = {n["preview_type"]: n["preview"] for n in nodes if n.get("preview")}
+    assert {"ImagePreview", "TablePreview", "JSONPreview"} <= set(previews)
+    assert len(previews["ImagePreview"]) > 1000
+    main = json.loads((project.path / "build/api/main").read_text())
+    assert {"raw", "intermediate", "feature", "models", "reporting"} <= set(main["layers"])
+
+
+def test_ipython_has_the_catalog(demo, project):
+    done = project.kedro("ipython", "-c", "print(catalog.load('metrics')['svc']['n_validation'])")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1].isdigit()
+
+
+def test_the_notebook_runs(demo, project):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "jupyter",
+            "nbconvert",
+            "--to",
+            "notebook",
+            "--execute",
+            "--stdout",
+            "explore.ipynb",
+        ],
+        cwd=project.path / "notebooks",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(done.stdout)["cells"]
+    kinds = [k for c in cells for o in c.get("outputs", []) for k in o.get("data", {})]
+    assert "image/png" in kinds

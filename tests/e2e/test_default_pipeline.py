@@ -1,0 +1,234 @@
+"""One `kedro run` on the sample collection, looked at from outside."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import mlflow
+import numpy as np
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from sklearn.metrics import accuracy_score, f1_score
+
+from veneer.heads import linear_svc, mlp
+from veneer.schema import vectors
+from veneer.sources.textures import SAMPLE_KINDS
+
+PER_KIND, COPIES, DAMAGED = 8, 12, 6
+SAMPLE = {"images_per_kind": PER_KIND, "duplicates": COPIES, "damaged": DAMAGED}
+IMAGES = PER_KIND * len(SAMPLE_KINDS) + COPIES
+
+
+@pytest.fixture(scope="module")
+def finished(project):
+    project.run(sample=SAMPLE)
+    return project
+
+
+@pytest.fixture(scope="module")
+def data(finished):
+    return finished.path / "data"
+
+
+def image_rows(data):
+    return ds.dataset(data / "02_intermediate/textures/images", format="parquet").to_table()
+
+
+def test_every_raw_file_is_an_image_row_or_in_quarantine(data):
+    raw = [p for p in (data / "01_raw/textures").rglob("*") if p.is_file()]
+    rows = image_rows(data)
+    quarantine = pq.read_table(data / "02_intermediate/textures/quarantine.parquet").to_pylist()
+    assert len(raw) == IMAGES + DAMAGED
+    assert rows.num_rows == IMAGES == len(set(rows["id"].to_pylist()))
+    assert len(set(rows["sha"].to_pylist())) == IMAGES - COPIES
+    assert len(quarantine) == DAMAGED
+    assert {row["path"].split("/")[-1].split("_")[0] for row in quarantine} == {"damaged"}
+    assert all(row["reason"] for row in quarantine)
+    assert set(rows["label"].to_pylist()) == set(SAMPLE_KINDS)
+    assert all(
+        label in text
+        for label, text in zip(rows["label"].to_pylist(), rows["text"].to_pylist(), strict=True)
+        if label == "zigzagged"
+    )
+
+
+def test_splits_have_the_exact_share_and_keep_copies_together(data):
+    splits = pq.read_table(data / "05_model_input/textures/splits.parquet").to_pylist()
+    side = {row["id"]: row["split"] for row in splits}
+    rows = image_rows(data).select(["id", "sha", "label"]).to_pylist()
+    assert set(side) == {row["id"] for row in rows}
+    sizes = Counter(row["label"] for row in rows)
+    held_out = Counter(row["label"] for row in rows if side[row["id"]] == "validation")
+    for label, size in sizes.items():
+        # A copy under another label can make an exact share impossible by one row.
+        assert abs(held_out[label] - round(0.2 * size)) <= 1
+    by_sha = {}
+    for row in rows:
+        by_sha.setdefault(row["sha"], set()).add(side[row["id"]])
+    assert all(len(sides) == 1 for sides in by_sha.values())
+
+
+def test_every_distinct_image_has_one_unit_vector(data):
+    table = ds.dataset(data / "04_feature/textures/mini", format="parquet").to_table()
+    assert sorted(table["sha"].to_pylist()) == sorted(set(image_rows(data)["sha"].to_pylist()))
+    rows = vectors(table["embedding"])
+    assert rows.shape == (IMAGES - COPIES, 640)
+    assert rows.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    assert b"weights sha256" in table.schema.metadata[b"fingerprint"]
+
+
+def test_metrics_are_those_of_the_predictions(data):
+    metrics = json.loads((data / "08_reporting/textures/mini/metrics.json").read_text())
+    predictions = pq.read_table(data / "07_model_output/textures/mini/predictions.parquet")
+    assert list(metrics) == ["svc", "mlp"]
+    for head, report in metrics.items():
+        rows = [row for row in predictions.to_pylist() if row["head"] == head]
+        labels, predicted = [r["label"] for r in rows], [r["predicted"] for r in rows]
+        assert report["n_validation"] == len(rows)
+        assert report["accuracy"] == pytest.approx(accuracy_score(labels, predicted))
+        for average in ("weighted", "macro"):
+            expected = f1_score(labels, predicted, average=average)
+            assert report[f"{average}_f1"] == pytest.approx(expected)
+        assert set(report["per_class"]) == set(SAMPLE_KINDS)
+        # Six training images a class, twenty classes; chance is .05.
+        assert report["accuracy"] > 0.6
+
+
+def test_saved_heads_give_the_saved_predictions(data):
+    models = data / "06_models/textures/mini"
+    heads = {
+        "svc": linear_svc.loads((models / "svc.skops").read_bytes()),
+        "mlp": mlp.loads((models / "mlp.safetensors").read_bytes()),
+    }
+    table = ds.dataset(data / "04_feature/textures/mini", format="parquet").to_table()
+    vector = dict(zip(table["sha"].to_pylist(), vectors(table["embedding"]), strict=True))
+    sha = {row["id"]: row["sha"] for row in image_rows(data).select(["id", "sha"]).to_pylist()}
+    predictions = pq.read_table(data / "07_model_output/textures/mini/predictions.parquet")
+    for name, head in heads.items():
+        rows = [row for row in predictions.to_pylist() if row["head"] == name]
+        features = np.stack([vector[sha[row["id"]]] for row in rows])
+        assert head.predict(features).tolist() == [row["predicted"] for row in rows]
+        scores = head.scores(features).max(axis=1)
+        np.testing.assert_allclose(scores, [row["score"] for row in rows], rtol=1e-4, atol=1e-5)
+
+
+def test_pictures_show_something(data):
+    reports = data / "08_reporting/textures/mini"
+    for folder, count in (
+        ("confusion_matrices", 2),
+        ("contact_sheets", 10),
+        ("label_histograms", 10),
+    ):
+        files = sorted((reports / folder).glob("*.png"))
+        assert len(files) == count
+        for file in files:
+            with Image.open(file) as picture:
+                assert min(picture.size) > 150
+                assert len(picture.convert("RGB").getcolors(2**24)) > 100
+    assert (reports / "contact_sheets/yellow-honeycomb.png").is_file()
+
+
+def test_search_finds_what_the_words_say(data):
+    hits = pq.read_table(data / "08_reporting/textures/mini/search_results.parquet").to_pylist()
+    for prompt, label in [("yellow honeycomb", "honeycombed"), ("cracked grey earth", "cracked")]:
+        rows = [row for row in hits if row["prompt"] == prompt]
+        assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
+        scores = [row["score"] for row in rows]
+        assert scores == sorted(scores, reverse=True)
+        assert len({row["sha"] for row in rows}) == len(rows)
+        assert Counter(row["label"] for row in rows[:6])[label] >= 3
+
+
+def test_report_tells_the_figures(data):
+    page = (data / "08_reporting/textures/mini/report.html").read_text()
+    metrics = json.loads((data / "08_reporting/textures/mini/metrics.json").read_text())
+    assert f"{metrics['svc']['accuracy']:.4f}" in page
+    assert "yellow honeycomb" in page
+    assert page.count("<img ") == 2 + 2 * 10
+    assert "empty file" in page  # from the quarantine
+
+
+def test_tracked_run_holds_everything(finished, data):
+    (run,) = finished.runs("material_head_mini")
+    assert run.info.status == "FINISHED"
+    metrics = json.loads((data / "08_reporting/textures/mini/metrics.json").read_text())
+    logged = run.data.metrics
+    assert logged["svc.accuracy"] == pytest.approx(metrics["svc"]["accuracy"])
+    assert logged["mlp.per_class.woven.recall"] == pytest.approx(
+        metrics["mlp"]["per_class"]["woven"]["recall"]
+    )
+    card = json.loads((data / "08_reporting/textures/collection.json").read_text())
+    assert run.data.tags["collection_fingerprint"] == card["fingerprint"]
+    assert "weights sha256" in run.data.tags["encoder_fingerprint"]
+    assert run.data.params["svc.reg_param"] == "0.02"
+    history = finished.client().get_metric_history(run.info.run_id, "mlp.train_loss")
+    log = (data / "06_models/textures/mini/train_log.csv").read_text().splitlines()
+    assert len(history) == len(log) - 1
+    kept = {a.path for a in finished.client().list_artifacts(run.info.run_id, "contact_sheets")}
+    assert "contact_sheets/yellow-honeycomb.png" in kept
+
+
+def test_tracked_heads_can_be_loaded_again_without_pickle(finished, data):
+    (run,) = finished.runs("material_head_mini")
+    mlflow.set_tracking_uri(f"sqlite:///{finished.path / 'mlflow.db'}")
+    models = {
+        m.name: m
+        for m in mlflow.search_logged_models([run.info.experiment_id], output_format="list")
+    }
+    assert set(models) == {"svc", "mlp"}
+    features = vectors(
+        ds.dataset(data / "04_feature/textures/mini", format="parquet").to_table()["embedding"]
+    )[:5]
+    for model in models.values():
+        info = mlflow.models.get_model_info(model.model_uri)
+        assert info.signature.inputs.inputs[0].shape == (-1, 640)
+        assert not any("://" in line for line in info.flavors)
+    loaded = mlflow.pytorch.load_model(models["mlp"].model_uri)
+    saved = mlp.loads((data / "06_models/textures/mini/mlp.safetensors").read_bytes())
+    import torch
+
+    np.testing.assert_allclose(
+        torch.softmax(loaded(torch.from_numpy(features)), 1).detach().numpy(),
+        saved.scores(features),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+    folder = mlflow.artifacts.download_artifacts(models["svc"].model_uri)
+    kept = linear_svc.loads((finished.path / folder / "model.skops").read_bytes())
+    original = linear_svc.loads((data / "06_models/textures/mini/svc.skops").read_bytes())
+    np.testing.assert_allclose(kept.scores(features), original.scores(features), rtol=1e-6)
+
+
+def test_second_run_embeds_nothing_and_gives_the_same(finished, data):
+    shards = {p: p.stat().st_mtime_ns for p in (data / "04_feature").rglob("*.parquet")}
+    raw = {p: p.stat().st_mtime_ns for p in (data / "01_raw").rglob("*.jpg")}
+    metrics = (data / "08_reporting/textures/mini/metrics.json").read_bytes()
+    finished.run(sample=SAMPLE)
+    assert {p: p.stat().st_mtime_ns for p in (data / "04_feature").rglob("*.parquet")} == shards
+    assert {p: p.stat().st_mtime_ns for p in (data / "01_raw").rglob("*.jpg")} == raw
+    assert (data / "08_reporting/textures/mini/metrics.json").read_bytes() == metrics
+    assert not list(data.rglob("*.tmp"))
+
+
+def test_another_encoder_under_the_same_name_is_refused(finished):
+    import click
+
+    folder = finished.path / "elsewhere" / "mini"
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(finished.path / "src/veneer/encoders/mini", folder)
+    weights = load_file(folder / "open_clip_model.safetensors")
+    save_file(
+        weights | {"logit_scale": weights["logit_scale"] + 1},
+        folder / "open_clip_model.safetensors",
+    )
+    with pytest.raises(click.ClickException, match=r"weights sha256 \w+.*weights sha256 \w+"):
+        finished.run("embedding", encoder=str(folder))
+    assert finished.runs("material_head_mini")[0].info.status == "FAILED"
+    assert mlflow.active_run() is None
