@@ -30,20 +30,20 @@ def load_open_clip(name: str, config: EncoderConfig, device: str) -> Encoder:
     """
     folder = model_folder(config)
     if folder is not None:
-        architecture, quick_gelu = _describe(folder)
+        architecture, activation = _describe(folder)
         weights = folder / FOLDER_WEIGHTS
         model_name, options = f"local-dir:{folder}", {}
     else:
         architecture = model_name = config.architecture
         weights, quick_gelu = _bare_weights(name, config)
+        activation = "quick_gelu" if quick_gelu else "gelu"
         options = {"pretrained": config.pretrained, "force_quick_gelu": quick_gelu}
     model = _create(model_name, options).to(device, memory_format=torch.channels_last).eval()
     preprocess = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
     tokenizer = open_clip.get_tokenizer(model_name)
     shape = model.visual.preprocess_cfg
     fingerprint = (
-        f"open_clip {architecture}; activation {'quick_gelu' if quick_gelu else 'as configured'}; "
-        f"weights sha256 {file_sha256(weights)}; "
+        f"open_clip {architecture}; activation {activation}; weights sha256 {file_sha256(weights)}; "
         f"{shape['size']} px {shape['interpolation']} {shape['resize_mode']} "
         f"mean {tuple(shape['mean'])} std {tuple(shape['std'])}"
     )
@@ -73,12 +73,13 @@ def _create(model_name: str, options: dict) -> torch.nn.Module:
         root.setLevel(level)
 
 
-def _describe(folder: Path) -> tuple[str, bool]:
+def _describe(folder: Path) -> tuple[str, str]:
     """Architecture and activation of a model folder."""
     model = json.loads((folder / MODEL_FOLDER_CONFIG).read_text())["model_cfg"]
     vision = model["vision_cfg"]
     architecture = vision.get("timm_model_name") or f"{vision.get('layers')}x{vision.get('width')}"
-    return f"folder {architecture} {model['embed_dim']}-d", bool(model.get("quick_gelu"))
+    activation = "quick_gelu" if model.get("quick_gelu") else "as configured"
+    return f"folder {architecture} {model['embed_dim']}-d", activation
 
 
 def _bare_weights(name: str, config: EncoderConfig) -> tuple[str, bool]:

@@ -1,0 +1,82 @@
+"""Bare weight files: RN50 under seeded weights."""
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from safetensors.torch import save_file
+from support import noise_image
+
+from veneer.encoders.config import EncoderConfig
+from veneer.encoders.encoder import open_encoder
+from veneer.errors import VeneerError
+
+IMAGES = [noise_image(i, size) for i, size in enumerate([(300, 200), (224, 224), (90, 400)])]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = open_clip.create_model("RN50")
+    file = tmp_path_factory.mktemp("weights") / "rn50.safetensors"
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, file)
+    return str(file)
+
+
+def rn50(weights, quick_gelu):
+    config = EncoderConfig(
+        family="open_clip", architecture="RN50", pretrained=weights, quick_gelu=quick_gelu
+    )
+    return open_encoder("rn50", {"rn50": config})
+
+
+def test_vectors_equal_open_clips_own(weights):
+    encoder = rn50(weights, True)
+    model, _, preprocess = open_clip.create_model_and_transforms(
+        "RN50", pretrained=weights, force_quick_gelu=True
+    )
+    model.eval()
+    for image in IMAGES:
+        assert torch.equal(encoder.preprocess(image), preprocess(image))
+    with torch.inference_mode():
+        expected = model.encode_image(torch.stack([preprocess(image) for image in IMAGES]))
+        words = model.encode_text(open_clip.get_tokenizer("RN50")(["moss", "a red brick wall"]))
+    for ours, theirs in [
+        (encoder.embed_images(IMAGES), expected),
+        (encoder.embed_texts(["moss", "a red brick wall"]), words),
+    ]:
+        assert ours.shape[1] == 1024
+        assert ours.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(ours, axis=1), 1, atol=1e-6)
+        reference = torch.nn.functional.normalize(theirs, dim=-1).numpy()
+        np.testing.assert_allclose((ours * reference).sum(axis=1), 1, atol=1e-5)
+
+
+def test_the_activation_matters_and_is_part_of_the_fingerprint(weights):
+    quick, plain = rn50(weights, True), rn50(weights, False)
+    assert "activation quick_gelu" in quick.fingerprint
+    assert "activation gelu" in plain.fingerprint
+    # RN50's own trunk has ReLU; the text tower has the activation.
+    text = ["a photo of moss"]
+    assert np.sum(quick.embed_texts(text) * plain.embed_texts(text)) < 0.99999
+    with pytest.raises(VeneerError, match="QuickGELU built in"):
+        config = EncoderConfig(
+            family="open_clip",
+            architecture="RN50-quickgelu",
+            pretrained=weights,
+            quick_gelu=False,
+        )
+        open_encoder("rn50", {"rn50": config})
+
+
+def test_precisions_of_float_weights(weights):
+    assert rn50(weights, True).precisions == ("fp32", "bf16", "fp16")
+
+
+def test_unknown_architecture(weights):
+    config = EncoderConfig(
+        family="open_clip", architecture="RN5000", pretrained=weights, quick_gelu=True
+    )
+    with pytest.raises(VeneerError, match="knows no architecture 'RN5000'"):
+        open_encoder("x", {"x": config})
