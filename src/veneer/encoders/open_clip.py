@@ -43,7 +43,8 @@ def load_open_clip(name: str, config: EncoderConfig, device: str) -> Encoder:
     tokenizer = open_clip.get_tokenizer(model_name)
     shape = model.visual.preprocess_cfg
     fingerprint = (
-        f"open_clip {architecture}; activation {activation}; weights sha256 {file_sha256(weights)}; "
+        f"open_clip {architecture}; activation {activation}; "
+        f"weights sha256 {file_sha256(weights)}; "
         f"{shape['size']} px {shape['interpolation']} {shape['resize_mode']} "
         f"mean {tuple(shape['mean'])} std {tuple(shape['std'])}"
     )
