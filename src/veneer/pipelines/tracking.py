@@ -8,14 +8,18 @@ from __future__ import annotations
 import functools
 import logging
 import math
+import tempfile
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import mlflow
 import numpy as np
 from mlflow.models import infer_signature
 from PIL import Image
+
+from veneer.images import png_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +128,10 @@ def _pinned(*packages: str) -> list[str]:
 @_when_tracked
 def log_pictures(folder: str, pictures: Mapping[str, Image.Image]) -> None:
     """Pictures by file name stem, as PNG below ``folder`` of the run's artifacts."""
-    for stem, picture in pictures.items():
-        mlflow.log_image(picture, f"{folder}/{stem}.png")
+    with tempfile.TemporaryDirectory() as temporary:
+        for stem, picture in pictures.items():
+            (Path(temporary) / f"{stem}.png").write_bytes(png_bytes(picture))
+        mlflow.log_artifacts(temporary, folder)
 
 
 @_when_tracked

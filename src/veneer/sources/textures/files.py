@@ -7,8 +7,10 @@ sample has both on purpose, so that whatever cleans a collection has something t
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
@@ -89,10 +91,16 @@ def _files(
 ) -> Iterator[tuple[str, bytes]]:
     copies = _plan_copies(kinds, images_per_kind, seed, duplicates)
     copied: dict[str, bytes] = {}
-    for kind in kinds:
-        for number in range(1, images_per_kind + 1):
+    drawings = [(kind, number) for kind in kinds for number in range(1, images_per_kind + 1)]
+
+    def jpeg(drawing: tuple[str, int]) -> bytes:
+        kind, number = drawing
+        return encode_jpeg(draw(kind, [seed, number], size))
+
+    # NumPy and Pillow work without the interpreter lock most of the time.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for (kind, number), content in zip(drawings, pool.map(jpeg, drawings), strict=True):
             path = _path(kind, number)
-            content = encode_jpeg(draw(kind, [seed, number], size))
             if path in copies:
                 copied[path] = content
             yield path, content
