@@ -119,7 +119,7 @@ def report_page(
         has_text=has_text,
         metrics=metrics,
         left_out=first.get("left_out_classes", {}),
-        matrices=[(name, _data_uri(p, "PNG")) for name, p in confusion_matrices.items()],
+        matrices=[(name, _data_uri(confusion_matrices[name], "PNG")) for name in metrics],
         prompts=[
             (prompt, _data_uri(sheet, "JPEG"), _data_uri(histogram, "PNG"))
             for prompt, sheet, histogram in prompts
