@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,13 +17,11 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from omegaconf import OmegaConf
 from pydantic import BaseModel, ValidationError
 
-from veneer.encoders.config import Encoders, encoder_name, resolve_encoder
-from veneer.encoders.weights import is_path, require_weights
+from veneer.encoders.config import Encoders, encoder_name, is_path, resolve_encoder
+from veneer.encoders.weights import require_weights
 from veneer.errors import VeneerError, find_veneer_error
 from veneer.parameters import Parameters
 from veneer.resolvers import resolvers
-
-logger = logging.getLogger(__name__)
 
 
 class VeneerHooks:

@@ -192,7 +192,7 @@ def test_tracked_heads_can_be_loaded_again_without_pickle(finished, data):
     import torch
 
     np.testing.assert_allclose(
-        torch.softmax(loaded(torch.from_numpy(features)), 1).detach().numpy(),
+        torch.softmax(loaded(torch.tensor(features)), 1).detach().numpy(),
         saved.scores(features),
         rtol=1e-4,
         atol=1e-6,
