@@ -55,7 +55,7 @@ def stream(tmp_path):
 def test_image_rows_come_back_lazily_and_open_elsewhere(tmp_path, stream):
     dataset = ImageRowsDataset(str(tmp_path / "images"))
     assert not dataset.exists()
-    with pytest.raises(DatasetError, match="Run the pipeline data_processing"):
+    with pytest.raises(DatasetError, match="Run the pipeline data_processing first"):
         dataset.load()
     dataset.save(stream)
     loaded = dataset.load()
@@ -99,7 +99,7 @@ def embedding_batches(n, fingerprint="e1", start=0, size=100, dimension=4):
 
 def test_embeddings_are_appended(tmp_path):
     dataset = EmbeddingsDataset(str(tmp_path / "e"))
-    with pytest.raises(DatasetError, match="Run the pipeline embedding"):
+    with pytest.raises(DatasetError, match="Run the pipeline embedding first"):
         dataset.load()
     assert EmbeddingsDataset(str(tmp_path / "e"), missing_ok=True).load().count_rows() == 0
     dataset.save(embedding_batches(50))
@@ -205,3 +205,19 @@ def test_raw_images_are_written_once_and_as_a_whole(tmp_path):
     assert [p.read_bytes() for p in (tmp_path / "raw").rglob("*.jpg")] == [b"1"]
     dataset.save(())
     assert list(tmp_path.iterdir()) == [tmp_path / "raw"]
+
+
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        TableDataset("nowhere.parquet"),
+        JSONDataset("nowhere.json"),
+        TextDataset("nowhere.html"),
+        PicturesDataset("nowhere"),
+        HeadsDataset("nowhere"),
+    ],
+)
+def test_what_is_not_there_is_said_to_be_made_first(dataset):
+    with pytest.raises(DatasetError) as caught:
+        dataset.load()
+    assert "it is not there. Run the pipeline" in str(find_veneer_error(caught.value))

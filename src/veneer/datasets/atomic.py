@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from veneer.errors import VeneerError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -29,6 +31,15 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require(there: bool, path: Path, pipeline: str | None = None) -> None:
+    """Raise a :class:`VeneerError` that tells which pipeline makes what is not there."""
+    if not there:
+        maker = f"the pipeline {pipeline}" if pipeline else "the pipeline that makes it"
+        raise VeneerError(
+            f"Reading {path}: it is not there. Run {maker} first, with the same --env and --params."
+        )
 
 
 def write_bytes(path: Path, data: bytes) -> None:

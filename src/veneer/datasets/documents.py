@@ -9,7 +9,7 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
-from veneer.datasets.atomic import write_bytes
+from veneer.datasets.atomic import require, write_bytes
 
 
 class JSONDataset(AbstractDataset[Any, Any]):
@@ -21,6 +21,7 @@ class JSONDataset(AbstractDataset[Any, Any]):
 
     def load(self) -> Any:
         """Parse the file."""
+        require(self._exists(), self._filepath)
         return json.loads(self._filepath.read_text("utf-8"))
 
     def save(self, data: Any) -> None:
@@ -48,6 +49,7 @@ class TextDataset(AbstractDataset[str, str]):
 
     def load(self) -> str:
         """Read the file."""
+        require(self._exists(), self._filepath)
         return self._filepath.read_text("utf-8")
 
     def save(self, data: str) -> None:

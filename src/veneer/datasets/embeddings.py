@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 
-from veneer.datasets.atomic import replacing
+from veneer.datasets.atomic import replacing, require
 from veneer.schema import fingerprint_of, require_one_fingerprint
 
 SHARD_ROWS = 1024
@@ -40,14 +40,10 @@ class EmbeddingsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
     def load(self) -> ds.Dataset:
         """Open the shards; the fingerprint stands in ``schema.metadata``."""
         shards = self._shards()
-        if shards:
-            return ds.dataset([str(shard) for shard in shards])
-        if self._missing_ok:
+        if not shards and self._missing_ok:
             return ds.dataset(pa.table({"sha": pa.array([], pa.string())}))
-        raise DatasetError(
-            f"Reading embeddings: {self._path} holds none. Run the pipeline embedding for this "
-            "collection and encoder first."
-        )
+        require(bool(shards), self._path, "embedding")
+        return ds.dataset([str(shard) for shard in shards])
 
     def save(self, data: Iterable[pa.RecordBatch]) -> None:
         """Append rows."""

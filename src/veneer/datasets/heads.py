@@ -7,7 +7,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from veneer.datasets.atomic import write_bytes
+from veneer.datasets.atomic import require, write_bytes
 from veneer.heads.registry import FORMATS, dumps, loads
 
 
@@ -24,6 +24,7 @@ class HeadsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
 
     def load(self) -> dict[str, Any]:
         """Load every head that is there."""
+        require(self._exists(), self._path, "modeling")
         return {
             name: loads(name, file.read_bytes())
             for name, suffix in FORMATS.items()

@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from kedro.io import AbstractDataset, DatasetError
+from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from veneer.datasets.atomic import replacing, write_bytes
+from veneer.datasets.atomic import replacing, require, write_bytes
 from veneer.schema import IMAGE
 
 SHARD_BYTES = 256 * 2**20
@@ -35,11 +35,7 @@ class ImageRowsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
 
     def load(self) -> ds.Dataset:
         """Open the shards that the manifest names."""
-        if not self._exists():
-            raise DatasetError(
-                f"Reading image rows: {self._path} holds none. Run the pipeline data_processing "
-                "for this collection first."
-            )
+        require(self._exists(), self._path, "data_processing")
         shards = json.loads((self._path / MANIFEST).read_text())["shards"]
         return ds.dataset([str(self._path / name) for name in shards], schema=IMAGE)
 

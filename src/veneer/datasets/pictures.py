@@ -11,7 +11,7 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 from PIL import Image
 
-from veneer.datasets.atomic import write_bytes
+from veneer.datasets.atomic import require, write_bytes
 from veneer.images import png_bytes
 from veneer.text import slugs
 
@@ -30,6 +30,7 @@ class PicturesDataset(AbstractDataset[Mapping[str, Image.Image], dict[str, Image
 
     def load(self) -> dict[str, Image.Image]:
         """Read all pictures, in the order of their names."""
+        require(self._exists(), self._path, "reporting")
         pictures = {}
         for file in sorted(self._path.glob("*.png")):
             with Image.open(file) as picture:

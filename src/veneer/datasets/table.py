@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from veneer.datasets.atomic import replacing
+from veneer.datasets.atomic import replacing, require
 from veneer.streams import Stream
 
 
@@ -24,6 +24,7 @@ class TableDataset(AbstractDataset[pa.Table | Stream, pa.Table]):
 
     def load(self) -> pa.Table:
         """Read the whole table."""
+        require(self._exists(), self._filepath)
         if self._filepath.suffix == ".csv":
             return pyarrow.csv.read_csv(self._filepath)
         return pq.read_table(self._filepath)
