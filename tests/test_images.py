@@ -67,6 +67,7 @@ def test_cmyk_grey_and_first_frame():
         (b"<html>404</html>", "not an image"),
         (encode(noise_image(1), "JPEG")[:900], "truncated or damaged"),
         (encode(noise_image(1), "PPM"), "format PPM is not read"),
+        (encode(noise_image(1).convert("F"), "TIFF"), "floating-point pixels are not read"),
     ],
 )
 def test_refusals_name_their_reason(data, reason):

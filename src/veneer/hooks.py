@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import difflib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,8 +41,16 @@ class VeneerHooks:
             self.parameters = check_parameters(raw)
 
     @hook_impl(tryfirst=True)
-    def before_pipeline_run(self, pipeline: Pipeline, catalog: Any) -> None:
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> None:
         """Check that images and weights are there, before kedro-mlflow starts its run."""
+        if "ParallelRunner" in str(run_params["runner"]):
+            raise click.ClickException(
+                "The ParallelRunner cannot be used: the encoder and the streams between the "
+                "stages cannot go from one process to another. Leave out --runner; the stages "
+                "use all cores by themselves."
+            )
         with _told_in_one_sentence():
             if "raw_images" in pipeline.datasets():
                 _require_images(self.parameters, catalog)
@@ -73,13 +82,27 @@ def _told_in_one_sentence() -> Iterator[None]:
 
 
 class TrackingHooks(MlflowHook):
-    """kedro-mlflow's hooks, with two things put right.
+    """kedro-mlflow's hooks, with three things put right.
 
     It flattens dictionaries of parameters (``svc.reg_param``), but would log an object of
     :mod:`veneer.parameters` as one long text. And it opens its run again before each node, which
     MLflow 3 counts as one run more to be ended; a second session of one process would then go on
-    writing into the first one's run.
+    writing into the first one's run. And an interrupted run would look finished.
     """
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: Any
+    ) -> None:
+        """Start the run; if the process is interrupted in it, it ends as KILLED."""
+        super().before_pipeline_run(run_params, pipeline, catalog)
+        # Kedro tells its hooks of errors, but not of Ctrl-C, and MLflow's own exit handler would
+        # end the run as FINISHED. Handlers registered later are called first.
+        atexit.register(self._end_interrupted)
+
+    def _end_interrupted(self) -> None:
+        while not self._already_active_mlflow and mlflow.active_run():
+            mlflow.end_run("KILLED")
 
     @hook_impl
     def after_pipeline_run(
@@ -159,11 +182,11 @@ def _require_images(parameters: Parameters, catalog: Any) -> None:
     raw_images = catalog["raw_images"]
     folder = Path(raw_images._describe()["path"])
     if not folder.is_dir() and source.images is None:
-        known = sorted(p.name for p in folder.parent.glob("*") if p.is_dir())
+        known = {p.name for p in folder.parent.glob("[!.]*") if p.is_dir()}
         raise VeneerError(
             f"The collection {source.collection!r} is unknown: there is no folder {folder}. Put "
             "its images there, or name another folder with --params "
             f"collection={source.collection},images=FOLDER. Collections that are there: "
-            f"{', '.join({parameters.sample.collection, *known})}."
+            f"{', '.join(sorted({parameters.sample.collection, *known}))}."
         )
     raw_images.load()  # says so where no file is found

@@ -48,8 +48,8 @@ def inspect_image(data: bytes) -> ImageFacts:
     Raises
     ------
     UnreadableImageError
-        Empty, not an image, of a format that is not in :data:`FORMATS`, of more than
-        :data:`MAX_PIXELS` pixels, truncated or damaged.
+        Empty, not an image, of a format that is not in :data:`FORMATS`, of floating-point or of
+        more than :data:`MAX_PIXELS` pixels, truncated or damaged.
     """
     image = _open(data)
     _load(image)
@@ -108,6 +108,8 @@ def _open(data: bytes) -> Image.Image:
         raise UnreadableImageError(f"damaged header: {_sentence(error)}") from error
     if image.format not in FORMATS:
         raise UnreadableImageError(f"format {image.format} is not read")
+    if image.mode == "F":
+        raise UnreadableImageError("floating-point pixels are not read: they have no white point")
     if image.width * image.height > MAX_PIXELS:
         raise UnreadableImageError(
             f"{image.width} x {image.height} is more than {MAX_PIXELS:,} pixels"

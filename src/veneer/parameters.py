@@ -30,6 +30,16 @@ def _head(name: str) -> str:
     return name
 
 
+def _template(text: str) -> str:
+    try:
+        filled = text.format("word")
+    except (IndexError, KeyError, ValueError):
+        filled = text
+    if filled != text.replace("{}", "word") or text.count("{}") != 1:
+        raise ValueError("a template has {} once, in the place of the label, and no other braces")
+    return text
+
+
 class Options(BaseModel):
     """Base of all groups: a key that is not known is an error."""
 
@@ -100,7 +110,7 @@ class ReportingOptions(Options):
     """What is searched for, and how the results are shown."""
 
     prompts: dict[str, list[str]]
-    template: str
+    template: Annotated[str, AfterValidator(_template)]
     most_labels: Positive
     sheet_results: Positive
     sheet_columns: Positive

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +54,22 @@ class Project:
 
     def kedro(self, *arguments: str, folder: str = ".", **environment: str):
         """Run the ``kedro`` command in a process of its own."""
+        command, options = self._command(arguments, folder, environment)
+        return subprocess.run(command, capture_output=True, check=False, **options)
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start the ``kedro`` command and go on."""
+        command, options = self._command(arguments, ".", {})
+        # A shell's background jobs, which the tests may be one of, ignore Ctrl-C and hand that on.
+        hear_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        options |= {"stderr": subprocess.PIPE, "preexec_fn": hear_ctrl_c}
+        return subprocess.Popen(command, **options)
+
+    def _command(self, arguments, folder, environment) -> tuple[list[str], dict]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("KEDRO", "MLFLOW"))}
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("kedro")), *arguments],
-            cwd=self.path / folder,
-            env={**inherited, "PYTHONPATH": str(self.path / "src"), **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = {**inherited, "PYTHONPATH": str(self.path / "src"), **environment}
+        command = [str(Path(sys.executable).with_name("kedro")), *arguments]
+        return command, {"cwd": self.path / folder, "env": environment, "text": True}
 
     def client(self) -> mlflow.MlflowClient:
         """MLflow client of this project's own database."""

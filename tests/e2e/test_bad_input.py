@@ -44,6 +44,8 @@ def database(project) -> bool:
         ({"splits": {"method": "random"}}, "'splits.method' is 'random'"),
         ({"modeling": {"heads": ["svc", "svm"]}}, "there is no such head; heads are svc, mlp"),
         ({"mlp": {"dropout": 1.5}}, "'mlp.dropout' is 1.5: input should be less than 1"),
+        ({"reporting": {"template": "a {thing} of {}"}}, "a template has {} once"),
+        ({"reporting": {"template": "a photo"}}, "a template has {} once"),
         ({"collection": True}, "collection is True, which is no text"),
     ],
 )
@@ -108,6 +110,23 @@ def test_small_classes_are_left_out_and_named(project, tmp_path, caplog):
     # Still searchable.
     hits = project.load("search_results", collection="small").to_pylist()
     assert "tiny" in {hit["label"] for hit in hits}
+
+
+def test_a_split_that_leaves_nothing_to_fit_or_to_judge(project, tmp_path):
+    images = write_images(tmp_path / "raw", {"a": 3, "b": 3})
+    project.run("data_processing", "embedding", collection="few", images=str(images))
+    for share, sentence in [(0.999, "on the training side"), (0.001, "on the validation side")]:
+        splits = {"method": "hash", "validation_share": share}
+        project.run("data_processing", collection="few", images=str(images), splits=splits)
+        with pytest.raises(click.ClickException, match=sentence):
+            project.run("modeling", collection="few")
+
+
+def test_one_class_can_be_searched_when_no_heads_are_asked_for(project, tmp_path):
+    images = write_images(tmp_path / "raw", {"moss": 5})
+    project.run(collection="moss", images=str(images), modeling={"heads": []})
+    assert project.load("metrics", collection="moss") == {}
+    assert project.load("search_results", collection="moss").num_rows == 5
 
 
 def test_names_are_read_back_as_strings(project, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -92,6 +93,26 @@ def test_an_error_inside_a_node_is_one_sentence_too(project, tmp_path):
     assert "Error: Fitting heads: 1 of the collection's 1 classes" in done.stderr
     assert "Traceback" not in done.stderr
     assert project.runs("material_head_mini")[0].info.status == "FAILED"
+
+
+def test_an_interrupted_run_does_not_look_finished(project, tmp_path):
+    """Ctrl-C in the middle of the first node."""
+    with project.start("run", "--pipelines", "data_processing") as process:
+        for line in process.stderr:
+            if "Using synchronous mode" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+    assert process.returncode != 0
+    latest = project.runs("material_head_mini")[0]
+    assert (latest.info.run_name, latest.info.status) == ("data_processing", "KILLED")
+
+
+def test_the_parallel_runner_is_refused(project):
+    done = project.kedro("run", "--runner", "ParallelRunner")
+    assert done.returncode == 1
+    assert "Error: The ParallelRunner cannot be used" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_stdout_carries_only_what_was_asked_for_also_from_a_subfolder(project):

@@ -34,6 +34,8 @@ class RawImagesDataset(AbstractDataset[FileStream | tuple, FolderSource]):
         if data == () or (self._path.is_dir() and any(self._path.iterdir())):
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        for killed in self._path.parent.glob(f".{self._path.name}.*"):
+            shutil.rmtree(killed)  # what an earlier run could not finish
         # Written under another name and moved as a whole: half a collection is never seen.
         unfinished = Path(tempfile.mkdtemp(prefix=f".{self._path.name}.", dir=self._path.parent))
         try:

@@ -53,7 +53,7 @@ def join_features(
         )
     if not sizes:
         logger.warning("the collection has no labels: no heads are fitted, nothing is evaluated")
-    elif len(kept) < 2:
+    elif len(kept) < 2 and modeling.heads:
         raise VeneerError(
             f"Fitting heads: {len(kept)} of the collection's {len(sizes)} classes have at least "
             f"{modeling.min_class_size} images, and a classifier needs two. A class is a folder "
@@ -88,6 +88,12 @@ def fit_heads(
     log: list[dict] = []
     if features.num_rows:
         train = _side(features, "train")
+        if modeling.heads and len(set(train["labels"])) < 2:
+            raise VeneerError(
+                "Fitting heads: fewer than two classes have images on the training side. Lower "
+                "splits.validation_share, or use splits.method=stratified, which gives every "
+                "class its share."
+            )
         for name in modeling.heads:
             if name == "svc":
                 heads[name] = _fit_svc(train, svc)
@@ -139,8 +145,9 @@ def evaluate(
     rows = _side(features, "validation")
     if heads and not len(rows["labels"]):
         raise VeneerError(
-            "Evaluating heads: no image is on the validation side, because every class consists "
-            "of copies of one picture. Add different pictures to the classes."
+            "Evaluating heads: no image is on the validation side. Raise splits.validation_share, "
+            "use splits.method=stratified, or, where every class consists of copies of one "
+            "picture, add different ones."
         )
     for name, head in heads.items():
         scores = head.scores(rows["features"])
