@@ -98,11 +98,7 @@ class TrackingHooks(MlflowHook):
         super().before_pipeline_run(run_params, pipeline, catalog)
         # Kedro tells its hooks of errors, but not of Ctrl-C, and MLflow's own exit handler would
         # end the run as FINISHED. Handlers registered later are called first.
-        atexit.register(self._end_interrupted)
-
-    def _end_interrupted(self) -> None:
-        while not self._already_active_mlflow and mlflow.active_run():
-            mlflow.end_run("KILLED")
+        atexit.register(self._end_run, "KILLED")
 
     @hook_impl
     def after_pipeline_run(
@@ -110,8 +106,11 @@ class TrackingHooks(MlflowHook):
     ) -> None:
         """End the run as often as it was opened."""
         super().after_pipeline_run(run_params, pipeline, catalog)
+        self._end_run("FINISHED")
+
+    def _end_run(self, status: str) -> None:
         while not self._already_active_mlflow and mlflow.active_run():
-            mlflow.end_run()
+            mlflow.end_run(status)
 
     def _log_param(self, name: str, value: Any) -> None:
         if isinstance(value, Encoders):

@@ -31,11 +31,7 @@ def _head(name: str) -> str:
 
 
 def _template(text: str) -> str:
-    try:
-        filled = text.format("word")
-    except (IndexError, KeyError, ValueError):
-        filled = text
-    if filled != text.replace("{}", "word") or text.count("{}") != 1:
+    if text.count("{}") != 1 or set(text.replace("{}", "")) & set("{}"):
         raise ValueError("a template has {} once, in the place of the label, and no other braces")
     return text
 
