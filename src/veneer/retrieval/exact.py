@@ -30,13 +30,17 @@ def nearest(
     shas : object array [n_queries, m]
         Of the matches. Equal cosines come in the order of their ``sha``.
     """
+    # In double precision, and rounded then: in single precision the product of two vectors depends
+    # in its last bits on where they stand in their matrices, and equal images would not be equal.
+    queries = queries.astype(np.float64)
     scores = np.empty((len(queries), 0), np.float32)
     shas = np.empty((len(queries), 0), object)
     for batch in batches:
         if batch.num_rows == 0:
             continue
         names = np.asarray(batch["sha"].to_pylist(), dtype=object)
-        scores = np.hstack([scores, queries @ vectors(batch["embedding"]).T])
+        cosines = queries @ vectors(batch["embedding"]).T.astype(np.float64)
+        scores = np.hstack([scores, cosines.astype(np.float32)])
         shas = np.hstack([shas, np.broadcast_to(names, (len(queries), len(names)))])
         order = np.stack([np.lexsort((s, -c))[:k] for s, c in zip(shas, scores, strict=True)])
         scores = np.take_along_axis(scores, order, axis=1)
