@@ -107,3 +107,22 @@ def test_clearly_different_textures_are_told_apart_by_their_names(mini):
     predicted = (mini.embed_images(drawn) @ prompts.T).argmax(axis=1)
     accuracy = np.mean(predicted == np.repeat(np.arange(len(kinds)), 5))
     assert accuracy >= 0.7
+
+
+@pytest.mark.parametrize("size", [(20_000, 1), (1, 20_000), (3, 2000), (64, 2048)])
+def test_slivers_are_embedded_by_their_middle(mini, size):
+    """Scaled by their shorter side, as others are, they would fill the memory."""
+
+    from veneer.encoders.encoder import middle_of_sliver
+
+    column = np.linspace(0, 255, max(size)).astype(np.uint8)
+    pixels = np.broadcast_to(column[:, None, None], (max(size), min(size), 3))
+    sliver = Image.fromarray(np.ascontiguousarray(pixels))
+    sliver = sliver if size[1] == max(size) else sliver.transpose(Image.Transpose.ROTATE_90)
+    assert sliver.size == size
+    assert max(middle_of_sliver(sliver).size) <= 32 * min(size)
+    (vector,) = mini.embed_images([sliver])
+    assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-5)
+    if max(size) < 3000:  # as the whole would have been, as far as it can be had
+        reference = mini.preprocess(sliver)
+        np.testing.assert_allclose(mini.pixels(sliver), reference, atol=0.05)

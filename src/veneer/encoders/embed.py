@@ -45,7 +45,7 @@ def embed_batches(
     schema = embedding_schema(encoder.dimension, encoder.fingerprint)
 
     def pixels(row: tuple[str, bytes]):
-        return row[0], encoder.preprocess(to_rgb(row[1]))
+        return row[0], encoder.pixels(to_rgb(row[1]))
 
     # Only the encoder may spread over all cores: decoding threads that do so too fight with it
     # for them, at a cost of a third of the speed. The setting holds for each thread alone.

@@ -54,12 +54,16 @@ class Encoder:
         """
         return 8 if self.device == "cpu" else 256
 
+    def pixels(self, image: Image.Image) -> torch.Tensor:
+        """Preprocess a PIL RGB image: float32 tensor [3, H, W]."""
+        return self.preprocess(middle_of_sliver(image))
+
     def embed_pixels(self, pixels: Sequence[torch.Tensor]) -> np.ndarray:
         """Embed preprocessed images.
 
         Parameters
         ----------
-        pixels : n tensors [3, H, W] as :attr:`preprocess` gives them
+        pixels : n tensors [3, H, W] as :meth:`pixels` gives them
 
         Returns
         -------
@@ -74,7 +78,7 @@ class Encoder:
 
     def embed_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Embed PIL RGB images: float32 array [n, dimension], rows of length 1."""
-        return self.embed_pixels([self.preprocess(image) for image in images])
+        return self.embed_pixels([self.pixels(image) for image in images])
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts: float32 array [n, dimension], rows of length 1.
@@ -90,6 +94,20 @@ class Encoder:
 
         with torch.inference_mode():
             return _unit_rows(self.text_tower(list(texts)))
+
+
+def middle_of_sliver(image: Image.Image) -> Image.Image:
+    """Cut an image that is more than 32 times as long as wide down to its middle.
+
+    The usual preprocessing first scales the shorter side to the model's and then cuts the middle
+    out. Of a line of a million pixels it would make an image of gigabytes in between.
+    """
+    width, height = image.size
+    longest = 32 * min(width, height)
+    if max(width, height) <= longest:
+        return image
+    left, top = max(0, width - longest) // 2, max(0, height - longest) // 2
+    return image.crop((left, top, left + min(width, longest), top + min(height, longest)))
 
 
 def _unit_rows(vectors: torch.Tensor) -> np.ndarray:
