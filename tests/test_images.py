@@ -1,6 +1,9 @@
 """Reading single image files."""
 
 import io
+import subprocess
+import sys
+import zlib
 from datetime import datetime
 
 import numpy as np
@@ -8,7 +11,8 @@ import pytest
 from PIL import ExifTags, Image
 from support import encode, noise_image
 
-from veneer.images import UnreadableImageError, inspect_image, row_id, sha_of, to_rgb
+from veneer.images import inspect_image, row_id, sha_of, to_rgb
+from veneer.refusals import REASONS, RefusedError
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
@@ -60,33 +64,115 @@ def test_cmyk_grey_and_first_frame():
     assert to_rgb(animated).getpixel((0, 0)) == (255, 0, 0)
 
 
+def test_a_camera_photo_with_a_preview_is_a_jpeg():
+    """Phones write a second picture behind the first; Pillow calls that another format."""
+    red, blue = Image.new("RGB", (8, 8), (255, 0, 0)), Image.new("RGB", (8, 8), (0, 0, 255))
+    data = encode(red, "MPO", save_all=True, append_images=[blue])
+    assert inspect_image(data).format == "JPEG"
+    assert to_rgb(data).getpixel((0, 0))[0] > 250
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"subsampling": 0}, {"optimize": True}])
+def test_kinds_of_jpeg(options):
+    data = encode(noise_image(1, (333, 251)), "JPEG", quality=90, **options)
+    facts = inspect_image(data)
+    assert (facts.width, facts.height) == (333, 251) == to_rgb(data).size
+
+
+def test_animations_in_webp_and_png_give_their_first_frame():
+    red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    for format_ in ("WEBP", "PNG", "TIFF"):
+        options = {"lossless": True} if format_ == "WEBP" else {}
+        data = encode(red, format_, save_all=True, append_images=[blue], **options)
+        assert to_rgb(data).getpixel((0, 0)) == (255, 0, 0), format_
+
+
+def test_signed_and_wide_greys():
+    wide = Image.fromarray(np.array([[0, 0x8000, 0xFFFF]], np.int32))
+    assert np.asarray(to_rgb(encode(wide, "TIFF"))).tolist() == [[[0] * 3, [128] * 3, [255] * 3]]
+    wider = Image.fromarray(np.array([[0, 0x7FFFFFFF]], np.int32))
+    with pytest.raises(RefusedError, match="32-bit integer"):
+        inspect_image(encode(wider, "TIFF"))
+
+
 @pytest.mark.parametrize(
-    ("data", "reason"),
+    ("data", "reason", "detail"),
     [
-        (b"", "empty file"),
-        (b"<html>404</html>", "not an image"),
-        (encode(noise_image(1), "JPEG")[:900], "truncated or damaged"),
-        (encode(noise_image(1), "PPM"), "format PPM is not read"),
-        (encode(noise_image(1).convert("F"), "TIFF"), "floating-point pixels are not read"),
+        (b"", "empty", "no bytes"),
+        (b"<html>404</html>", "not_an_image", "<html>404"),
+        (encode(noise_image(1), "JPEG")[:900], "truncated", "truncated"),
+        (encode(noise_image(1), "PNG")[:900], "truncated", "truncated"),
+        (encode(noise_image(1), "WEBP")[:900], "truncated", "."),
+        (encode(noise_image(1), "PPM"), "unsupported_format", "PPM is not read, only JPEG, PNG"),
+        (encode(noise_image(1).convert("F"), "TIFF"), "unsupported_format", "no white point"),
     ],
 )
-def test_refusals_name_their_reason(data, reason):
-    with pytest.raises(UnreadableImageError, match=reason):
-        inspect_image(data)
-    with pytest.raises(UnreadableImageError, match=reason):
-        to_rgb(data)
+def test_refusals_name_their_reason(data, reason, detail):
+    for read in (inspect_image, to_rgb):
+        with pytest.raises(RefusedError, match=detail) as caught:
+            read(data)
+        assert caught.value.reason == reason
+
+
+def test_a_reason_that_is_not_known_is_an_error():
+    with pytest.raises(ValueError, match="there is no reason 'broken'; reasons are empty"):
+        RefusedError("broken", "")
+    assert all(REASONS.values())
+
+
+def bomb(side: int, format_: str) -> bytes:
+    """A small file whose header claims ``side`` x ``side`` pixels."""
+    data = bytearray(encode(Image.new("1" if format_ == "PNG" else "RGB", (8, 8)), format_))
+    if format_ == "PNG":
+        data[16:24] = side.to_bytes(4, "big") * 2
+        data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
+    elif format_ == "JPEG":
+        frame = data.index(b"\xff\xc0\x00\x11")
+        data[frame + 5 : frame + 9] = side.to_bytes(2, "big") * 2
+    elif format_ == "GIF":
+        frame = data.index(b",\0\0\0\0")
+        data[6:10] = data[frame + 5 : frame + 9] = side.to_bytes(2, "little") * 2
+    elif format_ == "BMP":
+        data[18:26] = side.to_bytes(4, "little") * 2
+    elif format_ == "WEBP":  # lossy: 14 bits each
+        frame = data.index(b"\x9d\x01\x2a")
+        data[frame + 3 : frame + 7] = min(side, 16383).to_bytes(2, "little") * 2
+    return bytes(data)
 
 
 @pytest.mark.parametrize("side", [13_000, 60_000])
-def test_a_bomb_is_refused_unread(side):
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
+def test_a_bomb_is_refused_and_never_allocated(format_, side):
     """A header that claims far more pixels than a photo has, also past Pillow's own limit."""
-    data = bytearray(encode(Image.new("1", (8, 8)), "PNG"))
-    import zlib
+    with pytest.raises(RefusedError) as caught:
+        inspect_image(bomb(side, format_), max_pixels=150_000_000)
+    assert caught.value.reason == "too_many_pixels"
 
-    data[16:24] = side.to_bytes(4, "big") * 2
-    data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
-    with pytest.raises(UnreadableImageError, match="more than 150,000,000 pixels"):
-        inspect_image(bytes(data))
+
+def test_bombs_do_not_raise_the_memory_of_a_process(tmp_path):
+    """All bombs in one process of its own: its peak stays below what one of them would take."""
+    for format_ in ("PNG", "JPEG", "GIF", "BMP", "WEBP"):
+        (tmp_path / format_).write_bytes(bomb(60_000, format_))
+    program = f"""
+import resource, pathlib
+from veneer.images import inspect_image
+from veneer.refusals import RefusedError
+inspect_image({encode(noise_image(1), "PNG")!r})
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for file in pathlib.Path({str(tmp_path)!r}).iterdir():
+    try:
+        inspect_image(file.read_bytes(), max_pixels=150_000_000)
+    except RefusedError as refusal:
+        assert refusal.reason == "too_many_pixels", (file, refusal)
+    else:
+        raise SystemExit(f"{{file}} was accepted")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 20_000  # kilobytes; 16 383 squared pixels take 800 000
 
 
 def test_identifiers():

@@ -23,6 +23,7 @@ from veneer.encoders.weights import require_weights
 from veneer.errors import VeneerError, find_veneer_error
 from veneer.parameters import Parameters
 from veneer.resolvers import resolvers
+from veneer.sources.registry import require_files
 
 
 class VeneerHooks:
@@ -39,6 +40,7 @@ class VeneerHooks:
             _make_paths_absolute(raw, context.project_path)
             context.config_loader["parameters"] = raw
             self.parameters = check_parameters(raw)
+        self.conf_source = Path(context.config_loader.conf_source)
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
@@ -52,7 +54,9 @@ class VeneerHooks:
                 "use all cores by themselves."
             )
         with _told_in_one_sentence():
-            if "raw_images" in pipeline.datasets():
+            if "archives" in pipeline.datasets():
+                _require_download(self.parameters, self.conf_source)
+            elif "raw_images" in pipeline.datasets():
                 _require_images(self.parameters, catalog)
             if "encoder" in pipeline.datasets():
                 encoder = self.parameters.embedding.encoder
@@ -174,6 +178,20 @@ def _known_keys(path: list) -> list[str]:
     return list(model.model_fields) if is_model else []
 
 
+def _require_download(parameters: Parameters, conf_source: Path) -> None:
+    if parameters.download.url is not None:
+        return
+    overlays = {}
+    for file in sorted(conf_source.glob("*/parameters/download.yml")):
+        group = OmegaConf.to_container(OmegaConf.load(file)).get("download") or {}
+        overlays[file.parts[-3]] = group.get("url")
+    known = ", ".join(f"--env {name}" for name, url in overlays.items() if url)
+    raise VeneerError(
+        f"Downloading the collection {parameters.source.collection!r}: its download.url names no "
+        f"archive; these overlays name one: {known or 'none'}."
+    )
+
+
 def _require_images(parameters: Parameters, catalog: Any) -> None:
     source = parameters.source
     if source.images is None and source.collection == parameters.sample.collection:
@@ -181,11 +199,13 @@ def _require_images(parameters: Parameters, catalog: Any) -> None:
     raw_images = catalog["raw_images"]
     folder = Path(raw_images._describe()["path"])
     if not folder.is_dir() and source.images is None:
+        official = parameters.download.url is not None
+        archive = "Or fetch its archive with --pipelines download. " if official else ""
         known = {p.name for p in folder.parent.glob("[!.]*") if p.is_dir()}
         raise VeneerError(
             f"The collection {source.collection!r} is unknown: there is no folder {folder}. Put "
             "its images there, or name another folder with --params "
-            f"collection={source.collection},images=FOLDER. Collections that are there: "
+            f"collection={source.collection},images=FOLDER. {archive}Collections that are there: "
             f"{', '.join(sorted({parameters.sample.collection, *known}))}."
         )
-    raw_images.load()  # says so where no file is found
+    require_files(raw_images.load())

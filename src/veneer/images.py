@@ -10,15 +10,23 @@ from datetime import datetime
 
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
+from veneer.refusals import RefusedError
+
+Buffer = bytes | memoryview
+"""The bytes of a file, or a view of them in Arrow's memory."""
+
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 """The formats that are read, by Pillow's names."""
 
-MAX_PIXELS = 150_000_000
-"""More pixels than this are refused unread: a small file can unpack to any amount of memory."""
+# Cameras put a preview behind the photo; Pillow then has another name for the same format.
+_FORMAT_NAMES = {name: name for name in FORMATS} | {"MPO": "JPEG"}
 
+# Pillow warns of large images, whose size is judged here, and of broken EXIF, without which the
+# picture is fine. Once for all: `warnings.catch_warnings` is not safe in threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
-class UnreadableImageError(ValueError):
-    """The bytes are no image that can be used; the message is the reason."""
+MAX_PIXELS = 2 * 178_956_970
+"""More pixels than this Pillow itself refuses: a small file can unpack to any amount of memory."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +40,7 @@ class ImageFacts:
     description: str | None  # EXIF ImageDescription
 
 
-def sha_of(data: bytes) -> str:
+def sha_of(data: Buffer) -> str:
     """SHA-1 of a file's bytes, hexadecimal."""
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()
 
@@ -42,39 +50,46 @@ def row_id(path: str, sha: str) -> str:
     return hashlib.sha1(f"{path}\0{sha}".encode(), usedforsecurity=False).hexdigest()
 
 
-def inspect_image(data: bytes) -> ImageFacts:
+def inspect_image(data: Buffer, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
     """Decode an image wholly and report on it.
+
+    Whatever passes here is decoded by :func:`to_rgb` without an error.
 
     Raises
     ------
-    UnreadableImageError
-        Empty, not an image, of a format that is not in :data:`FORMATS`, of floating-point or of
-        more than :data:`MAX_PIXELS` pixels, truncated or damaged.
+    RefusedError
+        Empty, not an image, of a format or pixel type that is not read, of more than
+        ``max_pixels`` pixels, truncated or damaged.
     """
-    image = _open(data)
-    _load(image)
-    exif = _exif(image)
+    image = _open(data, max_pixels)
     width, height = image.size
+    # A JPEG's rows are checked at an eighth of its size, which takes half the time: all of its
+    # compressed data is read and decoded, only the arithmetic that cannot fail is left out.
+    image.draft(None, (1, 1))
+    _load(image, data)
+    exif = _exif(image)
     if exif.get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):  # lies on its side
         width, height = height, width
-    return ImageFacts(width, height, image.format, _created(exif), _description(exif))
+    name = _FORMAT_NAMES[image.format]
+    return ImageFacts(width, height, name, _created(exif), _description(exif))
 
 
-def to_rgb(data: bytes) -> Image.Image:
+def to_rgb(data: Buffer) -> Image.Image:
     """Decode an image to 8-bit RGB, upright.
 
     The EXIF orientation is applied; alpha is laid over white; 16-bit greys keep their upper
-    eight bits; CMYK, palette and grey are converted; of an animation the first frame is taken.
+    eight bits; CMYK, palette and grey are converted by Pillow; of an animation the first frame
+    is taken. Colour profiles are not applied: encoders are trained without them.
 
     Raises
     ------
-    UnreadableImageError
+    RefusedError
         As :func:`inspect_image`.
     """
-    image = _open(data)
-    _load(image)
+    image = _open(data, MAX_PIXELS)
+    _load(image, data)
     image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I;16") or image.mode == "I":
+    if image.mode.startswith("I"):
         # Pillow's own conversion clips 16-bit greys at 255, which turns them white.
         image = image.convert("I").point(lambda value: value / 256).convert("L")
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
@@ -92,38 +107,51 @@ def png_bytes(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: Buffer, max_pixels: int) -> Image.Image:
     if not data:
-        raise UnreadableImageError("empty file")
+        raise RefusedError("empty", "a file of no bytes")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large images; their size is judged below.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
-        raise UnreadableImageError("not an image") from None
+        raise RefusedError(*_unidentified(data)) from None
     except Image.DecompressionBombError:
-        raise UnreadableImageError(f"more than {MAX_PIXELS:,} pixels") from None
+        raise RefusedError("too_many_pixels", f"more than {MAX_PIXELS:,} pixels") from None
     except Exception as error:  # Pillow's parsers raise whatever a broken header leads them to
-        raise UnreadableImageError(f"damaged header: {_sentence(error)}") from error
-    if image.format not in FORMATS:
-        raise UnreadableImageError(f"format {image.format} is not read")
+        raise _undecodable(data, error) from error
     if image.mode == "F":
-        raise UnreadableImageError("floating-point pixels are not read: they have no white point")
-    if image.width * image.height > MAX_PIXELS:
-        raise UnreadableImageError(
-            f"{image.width} x {image.height} is more than {MAX_PIXELS:,} pixels"
+        raise RefusedError("unsupported_format", "floating-point pixels have no white point")
+    if image.width * image.height > max_pixels:
+        raise RefusedError(
+            "too_many_pixels", f"{image.width} x {image.height} is more than {max_pixels:,} pixels"
         )
     return image
 
 
-def _load(image: Image.Image) -> None:
+def _unidentified(data: Buffer) -> tuple[str, str]:
+    """Reason and detail for bytes that none of the formats claims."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # e.g. corrupt EXIF: the picture is fine without
-            image.load()
+        other = Image.open(io.BytesIO(data)).format
+    except Exception:
+        return "not_an_image", f"it begins with {bytes(data[:12])!r}"
+    return "unsupported_format", f"{other} is not read, only {', '.join(FORMATS)}"
+
+
+def _load(image: Image.Image, data: Buffer) -> None:
+    try:
+        image.load()
     except Exception as error:
-        raise UnreadableImageError(f"truncated or damaged: {_sentence(error)}") from error
+        raise _undecodable(data, error) from error
+    if image.mode == "I" and image.getextrema()[1] > 0xFFFF:
+        raise RefusedError("unsupported_format", "32-bit integer pixels have no white point")
+
+
+def _undecodable(data: Buffer, error: Exception) -> RefusedError:
+    sentence = _sentence(error)
+    # libwebp does not tell a file that ends too early from one that is damaged.
+    head = bytes(data[:8])
+    cut_webp = head[:4] == b"RIFF" and int.from_bytes(head[4:], "little") + 8 > len(data)
+    short = cut_webp or isinstance(error, EOFError) or "truncated" in sentence.lower()
+    return RefusedError("truncated" if short else "damaged", sentence)
 
 
 def _sentence(error: Exception) -> str:
@@ -132,16 +160,16 @@ def _sentence(error: Exception) -> str:
 
 def _exif(image: Image.Image) -> Image.Exif | dict:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return image.getexif()
+        return image.getexif()
     except Exception:  # a broken EXIF block says nothing about the pixels
         return {}
 
 
 def _created(exif: Image.Exif | dict) -> datetime | None:
-    details = exif.get_ifd(ExifTags.IFD.Exif) if hasattr(exif, "get_ifd") else {}
+    details = exif.get_ifd(ExifTags.IFD.Exif) if exif else {}
     for value in (details.get(ExifTags.Base.DateTimeOriginal), exif.get(ExifTags.Base.DateTime)):
+        if value is None:
+            continue
         try:
             return datetime.strptime(str(value).strip("\0 "), "%Y:%m:%d %H:%M:%S")
         except ValueError:

@@ -6,22 +6,15 @@ run starts.
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from veneer.encoders.config import EncoderConfig
 from veneer.heads.registry import FORMATS
+from veneer.sources.options import ArchiveOptions, Options, Positive, SourceOptions
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
-
-
-def _folder_name(name: str) -> str:
-    if not re.fullmatch(r"[^/\\\0]+", name) or name in (".", ".."):
-        raise ValueError("a collection's name becomes the name of a folder")
-    return name
 
 
 def _head(name: str) -> str:
@@ -36,20 +29,6 @@ def _template(text: str) -> str:
     return text
 
 
-class Options(BaseModel):
-    """Base of all groups: a key that is not known is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SourceOptions(Options):
-    """Where the raw files of a collection come from."""
-
-    collection: Annotated[str, AfterValidator(_folder_name)]
-    images: str | int | None = None
-    text_from_exif: bool = False
-
-
 class SampleOptions(Options):
     """The sample collection that veneer draws itself."""
 
@@ -62,7 +41,7 @@ class SampleOptions(Options):
 class SplitOptions(Options):
     """See :func:`veneer.splits.split_rows`."""
 
-    method: Literal["stratified", "hash"]
+    method: Literal["stratified", "hash", "official"]
     validation_share: Share
 
 
@@ -123,6 +102,7 @@ class Parameters(Options):
 
     encoders: dict[str, EncoderConfig]
     seed: Annotated[int, Field(ge=0)]
+    download: ArchiveOptions
     source: SourceOptions
     sample: SampleOptions
     splits: SplitOptions

@@ -2,7 +2,7 @@
 
 from kedro.pipeline import Pipeline
 
-from veneer.pipelines import data_processing, embedding, modeling, reporting
+from veneer.pipelines import data_processing, download, embedding, modeling, reporting
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -13,4 +13,5 @@ def register_pipelines() -> dict[str, Pipeline]:
         "modeling": modeling.create_pipeline(),
         "reporting": reporting.create_pipeline(),
     }
-    return {**pipelines, "__default__": sum(pipelines.values(), Pipeline([]))}
+    default = sum(pipelines.values(), Pipeline([]))
+    return {"download": download.create_pipeline(), **pipelines, "__default__": default}

@@ -20,6 +20,8 @@ def resolvers(project: Path) -> dict[str, Callable]:
         return str(project / path)
 
     def images_folder(images: str | None, collection: str) -> str:
+        if "://" in str(images):
+            return str(images)
         return from_root(f"data/01_raw/{collection}" if images is None else str(images))
 
     def tracking_uri(default: str) -> str:

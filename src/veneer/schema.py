@@ -20,12 +20,17 @@ RAW_FILE = pa.schema(
         ("path", pa.string()),  # relative to the source, POSIX
         ("data", pa.binary()),  # the whole file; null where it could not be read
         ("label", pa.string()),
+        ("text", pa.string()),
         ("modified", pa.timestamp("us", tz="UTC")),
         ("created", pa.timestamp("us", tz="UTC")),  # file birth time; null where not kept
-        ("error", pa.string()),  # why `data` is null
+        ("reason", pa.string()),  # why `data` is null; see veneer.refusals
+        ("detail", pa.string()),
     ]
 )
-"""One file of a source, as it came."""
+"""One file of a source, as it came. A struct column ``attributes`` may follow."""
+
+READING = b"reading"
+"""Key in the metadata of image rows and quarantine: how the files were read, as a digest."""
 
 IMAGE = pa.schema(
     [
@@ -47,18 +52,37 @@ IMAGE = pa.schema(
 )
 """One accepted image. ``id`` is unique, ``sha`` is shared by byte-identical files."""
 
-CHECKED_FILE = pa.schema([*IMAGE, ("reason", pa.string())])
-"""One file after the check: an image row, or a refusal where ``reason`` is not null."""
+KNOWN_IMAGE = pa.schema(
+    [
+        ("path", pa.string()),
+        *(field for field in IMAGE if field.name not in ("image", "label", "folder")),
+    ]
+)
+"""What an earlier run found out about an image, without its bytes."""
 
 QUARANTINE = pa.schema(
     [
         ("path", pa.string()),
-        ("reason", pa.string()),
-        ("sha", pa.string()),
-        ("size", pa.int64()),
+        ("reason", pa.string()),  # a key of veneer.refusals.REASONS
+        ("detail", pa.string()),  # what was found, in words
+        ("size", pa.int64()),  # bytes; null where not known
+        ("sha", pa.string()),  # null where the file was not read
+        ("modified", pa.timestamp("us", tz="UTC")),
     ]
 )
 """One refused file and why."""
+
+DUPLICATES = pa.schema(
+    [
+        ("sha", pa.string()),
+        ("copies", pa.int64()),  # rows that have this sha
+        ("id", pa.string()),
+        ("path", pa.string()),
+        ("label", pa.string()),
+        ("split", pa.string()),  # the official side; null where there is none
+    ]
+)
+"""One image that is byte-identical to another."""
 
 SPLITS = pa.schema([("id", pa.string()), ("split", pa.string())])
 """The side of every image row: ``train``, ``validation`` or ``test``."""
@@ -96,6 +120,29 @@ SEARCH_RESULTS = pa.schema(
     ]
 )
 """One hit of one prompt."""
+
+
+def raw_schema(attributes: pa.StructType | None = None) -> pa.Schema:
+    """Schema of raw files: :data:`RAW_FILE`, and ``attributes`` where the source has some."""
+    return RAW_FILE if attributes is None else RAW_FILE.append(pa.field("attributes", attributes))
+
+
+def image_schema(attributes: pa.StructType | None = None, reading: str | None = None) -> pa.Schema:
+    """Schema of image rows: :data:`IMAGE`, and ``attributes`` where the source has some.
+
+    ``reading`` names in the metadata how the files were read; see :class:`KNOWN_IMAGE`.
+    """
+    schema = IMAGE if attributes is None else IMAGE.append(pa.field("attributes", attributes))
+    return (
+        schema
+        if reading is None
+        else schema.with_metadata({**IMAGE.metadata, READING: reading.encode()})
+    )
+
+
+def checked_schema(attributes: pa.StructType | None = None) -> pa.Schema:
+    """Schema of files after the check: image rows, or refusals where ``reason`` is not null."""
+    return pa.schema([*image_schema(attributes), ("reason", pa.string()), ("detail", pa.string())])
 
 
 def embedding_schema(dimension: int, fingerprint: str) -> pa.Schema:

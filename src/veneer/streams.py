@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+# Batches are made in one thread and freed in another. Arrow's own allocator keeps what each thread
+# has freed; the system's gives it back, so that memory does not grow with the collection.
+pa.set_memory_pool(pa.system_memory_pool())
+
 
 @dataclass(frozen=True)
 class Stream:

@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 import pytest
 from kedro.io import DatasetError
 from PIL import Image
-from support import noise_image, write_images
+from support import ingest_all, noise_image, open_folder, write_images
 
 from veneer.datasets.atomic import replacing, write_bytes
 from veneer.datasets.documents import JSONDataset, TextDataset
@@ -22,9 +22,7 @@ from veneer.datasets.pictures import PicturesDataset
 from veneer.datasets.raw_images import RawImagesDataset
 from veneer.datasets.table import TableDataset
 from veneer.errors import VeneerError, find_veneer_error
-from veneer.ingest import accepted_and_refused, check_files
-from veneer.schema import IMAGE, QUARANTINE, embedding_schema, fingerprint_of, vectors
-from veneer.sources.folder import FolderSource
+from veneer.schema import QUARANTINE, embedding_schema, fingerprint_of, vectors
 from veneer.streams import FileStream, Stream
 
 
@@ -46,10 +44,8 @@ def test_files_get_the_usual_mode(tmp_path):
 
 @pytest.fixture
 def stream(tmp_path):
-    folder = write_images(tmp_path / "raw", {"a": 5, "b": 4})
-    accepted, _ = accepted_and_refused(check_files(iter(FolderSource(folder))))
-    batches = list(accepted)
-    return Stream(IMAGE, lambda: iter(batches))
+    images, _ = ingest_all(open_folder(write_images(tmp_path / "raw", {"a": 5, "b": 4})))
+    return Stream(images.schema, lambda: iter(images.to_batches()))
 
 
 def test_image_rows_come_back_lazily_and_open_elsewhere(tmp_path, stream):
@@ -77,14 +73,14 @@ def test_image_rows_are_replaced_as_a_whole(tmp_path, stream):
         raise VeneerError("the disk is full")
 
     with pytest.raises(DatasetError) as caught:
-        dataset.save(Stream(IMAGE, breaks))
+        dataset.save(Stream(stream.schema, breaks))
     assert str(find_veneer_error(caught.value)) == "the disk is full"
     assert dataset.load().count_rows() == 9
     fewer = [batch.slice(0, 2) for batch in stream]
-    dataset.save(Stream(IMAGE, lambda: iter(fewer)))
+    dataset.save(Stream(stream.schema, lambda: iter(fewer)))
     assert dataset.load().count_rows() == 2
     assert len(list((tmp_path / "images").glob("*.parquet"))) == 1
-    dataset.save(Stream(IMAGE, lambda: iter(())))
+    dataset.save(Stream(stream.schema, lambda: iter(())))
     assert dataset.load().count_rows() == 0
 
 

@@ -120,7 +120,8 @@ def test_stdout_carries_only_what_was_asked_for_also_from_a_subfolder(project):
         done = project.kedro("registry", "list", folder=folder)
         assert done.returncode == 0, done.stderr
         names = [line.removeprefix("- ") for line in done.stdout.split("\n") if line.strip()]
-        assert names == ["__default__", "data_processing", "embedding", "modeling", "reporting"]
+        stages = ["data_processing", "embedding", "modeling", "reporting"]
+        assert names == ["__default__", *stages[:1], "download", *stages[1:]]
 
 
 def test_a_hub_that_does_not_answer_is_told_of(project):

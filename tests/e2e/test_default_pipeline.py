@@ -148,8 +148,10 @@ def test_report_tells_the_figures(data):
     metrics = json.loads((data / "08_reporting/textures/mini/metrics.json").read_text())
     assert f"{metrics['svc']['accuracy']:.4f}" in page
     assert "yellow honeycomb" in page
-    assert page.count("<img ") == 2 + 2 * 10
-    assert "empty file" in page  # from the quarantine
+    assert page.count("<img ") == 2 + 2 * 10 + 1  # matrices, prompts, label conflicts
+    assert "a file of no bytes" in page  # from the quarantine
+    assert "12 images are there more than once" in page
+    assert "2 of them under different labels" in page
 
 
 def test_tracked_run_holds_everything(finished, data):

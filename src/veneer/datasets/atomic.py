@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -15,22 +16,89 @@ from veneer.errors import VeneerError
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path``; move it there when the block ends well.
 
-    The file is synced before it is renamed, so that a crash leaves the old content or the new,
-    never half of it. Temporary names begin with a dot and end in ``.tmp``: readers that list
-    ``*.parquet`` or ``*.png`` do not see them.
+    Temporary names begin with a dot and end in ``.tmp``: readers that list ``*.parquet`` or
+    ``*.png`` do not see them.
+
+    Raises
+    ------
+    VeneerError
+        When it cannot be written: no space, no permission.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = None
     try:
-        yield temporary
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's own mode is 0600
-        os.replace(temporary, path)
+        with telling_of_writing(path):
+            temporary = temporary_beside(path)
+            yield temporary
+            settle(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Make an empty file that only this process knows, in the folder that ``path`` is to be in."""
+    make_folder(path.parent)
+    prefix = f".{path.name}."
+    _sweep(path.parent, prefix)
+    handle, name = tempfile.mkstemp(
+        prefix=f"{prefix}{os.getpid()}-", suffix=".tmp", dir=path.parent
+    )
+    os.close(handle)
+    return Path(name)
+
+
+def settle(temporary: Path, path: Path) -> None:
+    """Sync a temporary file and give it its name.
+
+    Synced before it is renamed, so that a crash leaves the old content or the new, never half.
+    """
+    with open(temporary, "rb") as file:
+        os.fsync(file.fileno())
+    temporary.chmod(0o666 & ~_umask())  # mkstemp's own mode is 0600
+    os.replace(temporary, path)
+
+
+def _sweep(folder: Path, prefix: str) -> None:
+    """Remove the temporary files of processes that were killed."""
+    for left in folder.glob(f"{prefix}*.tmp"):
+        owner = left.name.removeprefix(prefix).partition("-")[0]
+        if owner.isdigit() and not _is_running(int(owner)):
+            left.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # somebody else's
+    return True
+
+
+@contextmanager
+def telling_of_writing(path: Path) -> Iterator[None]:
+    """Turn an error of the file system into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        advice = {
+            errno.ENOSPC: "Free some space on that disk",
+            errno.EDQUOT: "Free some of your quota on that disk",
+            errno.EROFS: "The disk is read-only: write elsewhere",
+            errno.EACCES: "Make the folder writable for yourself",
+            errno.EPERM: "Make the folder writable for yourself",
+        }.get(error.errno, "See to it")
+        what = os.strerror(error.errno) if error.errno else str(error)
+        raise VeneerError(
+            f"Writing {path}: {what}. What was there before is unchanged. {advice} and run again."
+        ) from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless they are there."""
+    with telling_of_writing(path):
+        path.mkdir(parents=True, exist_ok=True)
 
 
 def require(there: bool, path: Path, pipeline: str | None = None) -> None:

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from veneer.datasets.atomic import replacing, require, write_bytes
-from veneer.schema import IMAGE
+from veneer.datasets.atomic import make_folder, require, write_bytes
+from veneer.datasets.shards import open_shards, write_shards
+from veneer.schema import KNOWN_IMAGE, READING
+from veneer.streams import Stream
 
-SHARD_BYTES = 256 * 2**20
 MANIFEST = "_manifest.json"
 
 
-class ImageRowsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
-    """A folder of Parquet shards of schema :data:`veneer.schema.IMAGE`.
+class ImageRowsDataset(AbstractDataset[Stream, ds.Dataset]):
+    """A folder of Parquet shards of :func:`veneer.schema.image_schema`.
 
-    Loading gives a lazy ``pyarrow.dataset.Dataset``. Saving takes batches (an iterable, driven
+    Loading gives a lazy ``pyarrow.dataset.Dataset``. Saving takes batches (a stream, driven
     here one batch at a time), writes new shards, and then replaces the manifest that names
-    them: up to that moment readers see the old rows, after it the new ones. Each shard opens in
-    Hugging Face ``datasets``, DuckDB and pandas.
+    them: up to that moment readers see the old rows, after it the new ones. Rows that come
+    without bytes keep those they have (see :func:`veneer.datasets.shards.write_shards`). Each
+    shard opens in Hugging Face ``datasets``, DuckDB and pandas.
     """
 
     def __init__(self, path: str, metadata: dict | None = None):
@@ -37,11 +37,12 @@ class ImageRowsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
         """Open the shards that the manifest names."""
         require(self._exists(), self._path, "data_processing")
         shards = json.loads((self._path / MANIFEST).read_text())["shards"]
-        return ds.dataset([str(self._path / name) for name in shards], schema=IMAGE)
+        return ds.dataset([str(self._path / name) for name in shards], format="parquet")
 
-    def save(self, data: Iterable[pa.RecordBatch]) -> None:
+    def save(self, data: Stream) -> None:
         """Replace all rows."""
-        shards = list(self._write_shards(data))
+        make_folder(self._path)
+        shards = list(write_shards(self._path, data.schema, data))
         manifest = {"shards": [name for name, _ in shards], "rows": sum(n for _, n in shards)}
         write_bytes(self._path / MANIFEST, json.dumps(manifest, indent=1).encode())
         for shard in self._path.glob("part-*.parquet"):
@@ -50,35 +51,39 @@ class ImageRowsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
 
     def preview(self, nrows: int = 20) -> TablePreview:
         """Show the first rows, without the image bytes, which no browser table can hold."""
-        rows = self.load().head(nrows, columns=[n for n in IMAGE.names if n != "image"])
+        rows = self.load()
+        rows = rows.head(nrows, columns=[name for name in rows.schema.names if name != "image"])
         return TablePreview(json.loads(rows.to_pandas().to_json(orient="split", date_format="iso")))
-
-    def _write_shards(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, int]]:
-        """Write shards, yield their names and row counts; at least one, be it empty."""
-        waiting, size, number = [], 0, 0
-        for batch in batches:
-            waiting.append(batch)
-            size += batch.nbytes
-            if size >= SHARD_BYTES:
-                yield self._write_shard(waiting, number)
-                waiting, size, number = [], 0, number + 1
-        if waiting or number == 0:
-            yield self._write_shard(waiting, number)
-
-    def _write_shard(self, batches: list[pa.RecordBatch], number: int) -> tuple[str, int]:
-        table = pa.Table.from_batches(batches, schema=IMAGE)
-        # Named by content: new shards never overwrite those that the old manifest names.
-        digest = hashlib.sha1("\n".join(table["id"].to_pylist()).encode(), usedforsecurity=False)
-        name = f"part-{number:05d}-{digest.hexdigest()[:12]}.parquet"
-        with replacing(self._path / name) as temporary:
-            # Images are compressed already. Small row groups let a reader take a few at a time.
-            pq.write_table(
-                table, temporary, compression={"image.bytes": "NONE"}, row_group_size=256
-            )
-        return name, table.num_rows
 
     def _exists(self) -> bool:
         return (self._path / MANIFEST).is_file()
+
+    def _describe(self) -> dict:
+        return {"path": str(self._path)}
+
+
+class KnownImagesDataset(AbstractDataset[None, dict[str, pa.Table]]):
+    """What is known of the images in a folder of shards, also of those of a run that was killed.
+
+    Loading gives, for each way that files were read (``reading`` in the metadata of a shard), a
+    table of schema :data:`veneer.schema.KNOWN_IMAGE`. It cannot be saved to.
+    """
+
+    def __init__(self, path: str, metadata: dict | None = None):
+        self._path = Path(path)
+        self.metadata = metadata
+
+    def load(self) -> dict[str, pa.Table]:
+        """Read everything but the bytes; nothing where there are no shards."""
+        found = defaultdict(list)
+        for shard in open_shards(self._path):
+            reading = (shard.schema.metadata or {}).get(READING, b"").decode()
+            found[reading].append(shard.facts().select(KNOWN_IMAGE.names).cast(KNOWN_IMAGE))
+        return {reading: pa.concat_tables(tables) for reading, tables in found.items()}
+
+    def save(self, data: None) -> None:
+        """Refuse: the rows are saved by :class:`ImageRowsDataset`."""
+        raise NotImplementedError
 
     def _describe(self) -> dict:
         return {"path": str(self._path)}

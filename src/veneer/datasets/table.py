@@ -15,22 +15,34 @@ from veneer.datasets.atomic import replacing, require
 from veneer.streams import Stream
 
 
-class TableDataset(AbstractDataset[pa.Table | Stream, pa.Table]):
-    """An Arrow table in a ``.parquet`` or ``.csv`` file, written atomically."""
+class TableDataset(AbstractDataset[pa.Table | Stream | tuple, pa.Table]):
+    """An Arrow table in a ``.parquet`` or ``.csv`` file, written atomically.
 
-    def __init__(self, filepath: str, metadata: dict | None = None):
+    Parameters
+    ----------
+    filepath : str
+    missing_ok : bool
+        Loading a file that is not there gives an empty table without columns.
+    """
+
+    def __init__(self, filepath: str, missing_ok: bool = False, metadata: dict | None = None):
         self._filepath = Path(filepath)
+        self._missing_ok = missing_ok
         self.metadata = metadata
 
     def load(self) -> pa.Table:
         """Read the whole table."""
+        if self._missing_ok and not self._exists():
+            return pa.table({})
         require(self._exists(), self._filepath)
         if self._filepath.suffix == ".csv":
             return pyarrow.csv.read_csv(self._filepath)
         return pq.read_table(self._filepath)
 
-    def save(self, data: pa.Table | Stream) -> None:
-        """Write the whole table."""
+    def save(self, data: pa.Table | Stream | tuple) -> None:
+        """Write the whole table; an empty tuple saves nothing."""
+        if isinstance(data, tuple):
+            return
         if isinstance(data, Stream):
             data = pa.Table.from_batches(data, schema=data.schema)
         with replacing(self._filepath) as temporary:

@@ -30,15 +30,16 @@ class Tile:
     ----------
     image : PIL.Image.Image
         Of any size; upright, as :func:`veneer.images.to_rgb` gives it.
-    rank : int
-    score : float
+    rank : int or None
+    score : float or None
+        On one line, for a result of a search.
     label, caption : str or None
         One line each below rank and score.
     """
 
     image: Image.Image
-    rank: int
-    score: float
+    rank: int | None = None
+    score: float | None = None
     label: str | None = None
     caption: str | None = None
 
@@ -79,7 +80,7 @@ def contact_sheet(
     top = margin + header_height(header)
     # Lines that no tile uses take no room; a line that some use takes it everywhere, so that
     # the rows stay on a grid.
-    lines = 1 + any(tile.label for tile in tiles) + any(tile.caption for tile in tiles)
+    lines = sum(any(line) for line in zip(*map(_lines, tiles), strict=True)) if tiles else 0
     pitch = round(size * LINE)
     row_height = tile_size + size // 2 + lines * pitch + gutter
     rows = -(-len(tiles) // columns)
@@ -117,8 +118,15 @@ def contact_sheet(
 
 def _texts(tile: Tile) -> list[tuple[str, str]]:
     """The lines below a picture, each with its colour."""
-    texts = [(f"{tile.rank} · {tile.score:.3f}", INK)]
-    return texts + [(text, MUTED) for text in (tile.label, tile.caption) if text]
+    result, *others = _lines(tile)
+    return [(text, INK) for text in [result] if text] + [(text, MUTED) for text in others if text]
+
+
+def _lines(tile: Tile) -> tuple[str, str, str]:
+    """Rank and score, label, and caption; empty where the tile has none."""
+    rank = [] if tile.rank is None else [str(tile.rank)]
+    score = [] if tile.score is None else [f"{tile.score:.3f}"]
+    return " · ".join(rank + score), tile.label or "", tile.caption or ""
 
 
 def _mounted(image: Image.Image, side: int) -> Image.Image:

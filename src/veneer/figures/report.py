@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from jinja2 import Environment
 from PIL import Image
 
+from veneer.refusals import REASONS
+
 _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
 <!doctype html>
 <html lang="en">
@@ -76,14 +78,29 @@ evaluated.</p>
 <p class="notice">There were no prompts: name some under <code>reporting.prompts</code>.</p>
 {% endif %}
 
-{% if card.quarantined %}
+<h2>Copies</h2>
+{% if card.audits.duplicates %}
+<p>{{ card.audits.duplicates }} images are there more than once, byte for byte;
+{{ card.audits.label_conflicts }} of them under different labels,
+{{ card.audits.split_leaks }} on two sides of an official split.</p>
+{% for title, picture in audits %}
+<figure><img src="{{ picture }}" alt="{{ title }}" loading="lazy"></figure>
+{% endfor %}
+{% else %}
+<p>No image is there more than once.</p>
+{% endif %}
+
 <h2>Quarantine</h2>
+{% if card.quarantined %}
 <table>
-<tr><th class="number">files</th><th>reason</th></tr>
+<tr><th class="number">files</th><th>reason</th><th></th></tr>
 {% for reason, n in card.quarantine_reasons.items() %}
-<tr><td class="number">{{ n }}</td><td>{{ reason }}</td></tr>
+<tr><td class="number">{{ n }}</td><td>{{ reason }}</td>
+<td class="quiet">{{ reasons[reason] }}</td></tr>
 {% endfor %}
 </table>
+{% else %}
+<p>No file was refused.</p>
 {% endif %}
 </body>
 </html>
@@ -98,6 +115,7 @@ def report_page(
     has_text: bool,
     metrics: dict[str, dict],
     confusion_matrices: Mapping[str, Image.Image],
+    audit_sheets: Mapping[str, Image.Image],
     prompts: Sequence[tuple[str, Image.Image, Image.Image]],
 ) -> str:
     """Write the page.
@@ -109,6 +127,7 @@ def report_page(
     metrics : dict
         One :func:`veneer.metrics.classification_report` a head; none without labels.
     confusion_matrices : mapping of head to picture
+    audit_sheets : mapping of audit to picture
     prompts : sequence of (prompt, contact sheet, label histogram)
     """
     first = next(iter(metrics.values()), {})
@@ -119,6 +138,11 @@ def report_page(
         has_text=has_text,
         metrics=metrics,
         left_out=first.get("left_out_classes", {}),
+        reasons=REASONS,
+        audits=[
+            (name.replace("_", " "), _data_uri(sheet, "JPEG"))
+            for name, sheet in audit_sheets.items()
+        ],
         matrices=[(name, _data_uri(confusion_matrices[name], "PNG")) for name in metrics],
         prompts=[
             (prompt, _data_uri(sheet, "JPEG"), _data_uri(histogram, "PNG"))

@@ -36,15 +36,21 @@ def _when_tracked(function: Callable[..., None]) -> Callable[..., None]:
 
 
 @_when_tracked
-def log_collection(card: dict) -> None:
-    """The collection's name, size and fingerprint."""
+def tag_collection(card: dict) -> None:
+    """The collection's name and fingerprint."""
     mlflow.set_tags(
         {"collection": card["collection"], "collection_fingerprint": card["fingerprint"]}
     )
+
+
+@_when_tracked
+def log_collection(card: dict) -> None:
+    """What was counted in the collection: images, refusals by reason, audits."""
+    tag_collection(card)
     mlflow.log_dict(card, "collection.json")
-    mlflow.log_metrics(
-        {f"collection.{key}": card[key] for key in ("images", "distinct_images", "quarantined")}
-    )
+    counts = {key: card[key] for key in ("images", "distinct_images", "quarantined", "audits")}
+    mlflow.log_metrics(_numbers(counts, "collection."))
+    mlflow.log_metrics(_numbers(card["quarantine_reasons"], "collection.refused."))
 
 
 @_when_tracked

@@ -2,98 +2,198 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+import re
+from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 
 from veneer.errors import VeneerError
-from veneer.schema import RAW_FILE
+from veneer.sources.files import File, is_local, kind_of, read_text, reader, walk
+from veneer.sources.options import FolderOptions
+from veneer.sources.source import Read, Source, listing_schema, with_unique_paths
 
-BATCH_FILES = 64
-BATCH_BYTES = 64 * 2**20
+PART_ROWS = 1024
 
 
-class FolderSource:
-    """All files below a folder, as batches of :data:`veneer.schema.RAW_FILE`.
+def folder_source(
+    root: str,
+    options: FolderOptions,
+    *,
+    attributes: dict[str, str],
+    max_bytes: int,
+) -> Source:
+    """All files below a folder, in the order of their relative paths.
 
-    Iterating reads the files, in the order of their relative paths; a batch closes at
-    ``BATCH_FILES`` files or ``BATCH_BYTES`` bytes, whichever comes first. The label of a file is
-    the name of the folder it lies in; files directly in ``folder`` have none.
+    Labels come from the folder a file lies in (files directly in ``root`` have none), from a
+    pattern of its path, or from official lists. Where there are lists, they tell the official
+    sides too, whatever the labels come from.
 
     Parameters
     ----------
-    folder : path
+    root : str
+        A local path, or an address that fsspec knows.
+    options : FolderOptions
+    attributes : dict of name to type
+        Names of groups of ``options.pattern`` and what they hold.
+    max_bytes : int
+        Larger files are refused unread.
 
     Raises
     ------
     VeneerError
-        When the folder is missing or holds no file.
-
-    Examples
-    --------
-    >>> batches = iter(FolderSource("data/01_raw/textures"))  # doctest: +SKIP
+        When a pattern or list that labels are to come from cannot be used.
     """
-
-    def __init__(self, folder: str | Path):
-        self.folder = Path(folder)
-        self.paths = sorted(_walk(self.folder))
-        if not self.paths:
-            state = "holds no files" if self.folder.is_dir() else "does not exist"
-            raise VeneerError(
-                f"Reading images: no images found, the folder {self.folder} {state}. "
-                "Put image files there, or name another folder with "
-                "--params images=FOLDER."
-            )
-
-    def __len__(self) -> int:
-        """Return the number of files."""
-        return len(self.paths)
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        """Read the files, batch by batch."""
-        rows, size = [], 0
-        for path in self.paths:
-            rows.append(_read(self.folder, path))
-            size += len(rows[-1]["data"] or b"")
-            if len(rows) == BATCH_FILES or size >= BATCH_BYTES:
-                yield pa.RecordBatch.from_pylist(rows, schema=RAW_FILE)
-                rows, size = [], 0
-        if rows:
-            yield pa.RecordBatch.from_pylist(rows, schema=RAW_FILE)
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    """Relative paths of all files, following links to folders, but never in a circle."""
-    seen = set()
-    for directory, subfolders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(directory)
-        if real in seen:
-            subfolders.clear()
+    facts = _facts_reader(root, options, attributes)
+    own_lists = {_list_address(root, name) for name in options.lists.values()}
+    schema = listing_schema(attributes)
+    parts, rows = [schema.empty_table()], []
+    escaped = False  # only names that are no text can become equal
+    for file in walk(root):
+        own = own_lists and f"{root.rstrip('/')}/{file.path}" in own_lists
+        if own or _excluded(file.path, options.exclude):
             continue
-        seen.add(real)
-        for name in files:
-            yield os.path.relpath(os.path.join(directory, name), folder)
+        rows.append(_row(file) | facts(file.path))
+        escaped |= "\\x" in file.path
+        if len(rows) == PART_ROWS:
+            parts.append(pa.Table.from_pylist(rows, schema=schema))
+            rows = []
+    listing = pa.concat_tables([*parts, pa.Table.from_pylist(rows, schema=schema)])
+    if escaped:
+        listing = with_unique_paths(listing)
+
+    def reads(locations: Sequence[bytes]) -> list[Read]:
+        return [reader(root, max_bytes, location) for location in locations]
+
+    return Source(name=root, listing=listing, reads=reads)
 
 
-def _read(folder: Path, path: str) -> dict:
-    file = folder / path
-    # Names that are not UTF-8 cannot stand in an Arrow string; their odd bytes are escaped.
-    name = os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
-    row = {"path": name, "label": os.path.basename(os.path.dirname(name)) or None}
-    try:
-        stat = file.stat()
-        # Only regular files: opening a pipe would wait for ever.
-        data = file.read_bytes() if file.is_file() else None
-    except OSError as error:
-        return row | {"data": None, "error": f"cannot be read: {error.strerror}"}
-    if data is None:
-        return row | {"data": None, "error": "not a regular file"}
-    birth = getattr(stat, "st_birthtime", None)
-    return row | {
-        "data": data,
-        "modified": datetime.fromtimestamp(stat.st_mtime, UTC),
-        "created": datetime.fromtimestamp(birth, UTC) if birth else None,
+def _row(file: File) -> dict:
+    row = {
+        "path": file.path,
+        "size": file.size,
+        "modified": file.modified,
+        "created": file.created,
+        "location": file.location,
     }
+    if file.refused:
+        row |= {"reason": file.refused.reason, "detail": file.refused.detail}
+    return row
+
+
+def _excluded(path: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def _facts_reader(
+    root: str, options: FolderOptions, attributes: dict[str, str]
+) -> Callable[[str], dict]:
+    """A function of a path that gives what its name, its folder and the lists tell of it."""
+    of_pattern = _pattern_reader(options, attributes)
+    of_lists = _lists_reader(root, options)
+
+    def facts(path: str) -> dict:
+        found = of_pattern(path) | of_lists(path)
+        if options.label == "parent":
+            found["label"] = os.path.basename(os.path.dirname(path)) or None
+        return found
+
+    return facts
+
+
+def _pattern_reader(options: FolderOptions, attributes: dict[str, str]) -> Callable[[str], dict]:
+    pattern = re.compile(options.pattern or "")
+    unknown = set(pattern.groupindex) - {"label", "text"} - set(attributes)
+    if unknown or (options.label == "pattern" and "label" not in pattern.groupindex):
+        wanted = f"the groups {sorted(unknown)} stand" if unknown else "no group 'label' stands"
+        raise VeneerError(
+            f"Reading labels by source.folder.pattern {options.pattern!r}: {wanted} in it. A "
+            "group is 'label', 'text', or one of source.attributes."
+        )
+
+    def facts(path: str) -> dict:
+        match = pattern.search(path)
+        groups = match.groupdict() if match else {}
+        found = {"text": groups.get("text")}
+        if options.label == "pattern":
+            found["label"] = groups.get("label")
+        if attributes:
+            found["attributes"] = {
+                name: cast_attribute(groups.get(name), kind, f"{path}, attribute {name}")
+                for name, kind in attributes.items()
+            }
+        return found
+
+    return facts
+
+
+def cast_attribute(value: str | None, kind: str, where: str) -> str | int | float | None:
+    """Read an attribute from text; what is empty is null.
+
+    Raises
+    ------
+    VeneerError
+        Where it is not of its kind.
+    """
+    if value is None or not value.strip():
+        return None
+    try:
+        return {"string": str, "int": int, "double": float}[kind](value.strip())
+    except ValueError:
+        raise VeneerError(
+            f"Reading {where}: {value!r} is not of the kind {kind!r} that source.attributes names."
+        ) from None
+
+
+def _list_address(root: str, name: str) -> str:
+    if not is_local(name) or os.path.isabs(name):
+        return name
+    return os.path.normpath(f"{root}/{name}") if is_local(root) else f"{root.rstrip('/')}/{name}"
+
+
+def _lists_reader(root: str, options: FolderOptions) -> Callable[[str], dict]:
+    """Official sides, and labels where they come from the lists."""
+    labelled = options.label == "lists"
+    if labelled and not options.lists:
+        raise VeneerError(
+            "Reading labels from lists: source.folder.lists names none, as in "
+            "source.folder.lists={train: train1.txt, test: test1.txt}."
+        )
+    listed: dict[str, tuple] = {}
+    classes = {str(key): value for key, value in options.classes.items()}
+    for side, name in options.lists.items():
+        address = _list_address(root, name)
+        if not labelled and kind_of(address) is None:
+            continue  # the folder may have come without its lists; `split` says so if it needs them
+        for line in read_text(address).splitlines():
+            if line.strip():
+                path, label = _list_entry(line, classes)
+                listed.setdefault(path, (side, label))
+
+    def facts(path: str) -> dict:
+        side, label = _find_listed(listed, path)
+        return {"split": side} | ({"label": label} if labelled else {})
+
+    return facts
+
+
+# A path ends with its suffix; a label may follow it. Both may hold spaces.
+_LINE = re.compile(r"(?P<path>.+\.[A-Za-z]\w*)(?:[\s,]+(?P<label>.+))?")
+
+
+def _list_entry(line: str, classes: dict[str, str]) -> tuple[str, str | None]:
+    """Path and label of a line: ``images/brick/brick_000.jpg``, or ``paper70.jpg 2``."""
+    found = _LINE.fullmatch(line.strip())
+    path, label = found.groups() if found else (line.strip(), None)
+    label = label or os.path.basename(os.path.dirname(path)) or None
+    return path.removeprefix("./"), classes.get(label, label)
+
+
+def _find_listed(listed: dict[str, tuple], path: str) -> tuple[str | None, str | None]:
+    """Side and label of a file; a list may name it by the last parts of its path only."""
+    while path not in listed:
+        _, slash, path = path.partition("/")
+        if not slash:
+            return None, None
+    return listed[path]

@@ -8,13 +8,19 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from tqdm import tqdm
 
+from veneer.audits import find_contradictions, find_duplicates
 from veneer.errors import VeneerError
-from veneer.ingest import accepted_and_refused, check_files
-from veneer.parameters import SampleOptions, SourceOptions, SplitOptions
-from veneer.sources.folder import FolderSource
+from veneer.ingest import accepted_and_refused
+from veneer.ingest import ingest as ingest_source
+from veneer.parameters import SampleOptions, SplitOptions
+from veneer.schema import KNOWN_IMAGE, QUARANTINE, READING, SPLITS
+from veneer.sources.options import SourceOptions
+from veneer.sources.registry import RawLocation, open_source
+from veneer.sources.source import Source, with_refusals
 from veneer.sources.textures import SAMPLE_KINDS, sample_files
 from veneer.splits import split_rows
 from veneer.streams import FileStream, Stream
@@ -41,29 +47,100 @@ def draw_sample(source: SourceOptions, sample: SampleOptions, seed: int) -> File
     return FileStream(files)
 
 
-def ingest(raw_images: FolderSource, source: SourceOptions) -> tuple[Stream, Stream]:
-    """Check every file: image rows, and the quarantine of what was refused."""
+def scan(raw_images: RawLocation, unpack_refusals: pa.Table, source: SourceOptions) -> Source:
+    """List the raw files, with what their source tells of them.
 
-    def batches() -> Iterator[pa.RecordBatch]:
-        accepted = 0
-        with tqdm(total=len(raw_images), desc="ingesting", unit=" files", disable=None) as bar:
-            for batch in check_files(iter(raw_images), text_from_exif=source.text_from_exif):
-                accepted += batch["reason"].null_count
+    What `download` refused to unpack is listed too, so that it reaches the quarantine.
+    """
+    opened = open_source(raw_images, source)
+    if source.images is None:
+        opened = with_refusals(opened, unpack_refusals)
+    logger.info("%s: %d files in %s", source.collection, len(opened.listing), opened.name)
+    return opened
+
+
+def ingest(
+    source: Source,
+    known_images: dict[str, pa.Table],
+    known_quarantine: pa.Table,
+    options: SourceOptions,
+) -> tuple[Stream, Stream]:
+    """Check every file: image rows, and the quarantine of what was refused."""
+    reading = options.reading(source.signature)
+    known = known_images.get(reading, KNOWN_IMAGE.empty_table())
+    if (known_quarantine.schema.metadata or {}).get(READING, b"").decode() != reading:
+        known_quarantine = QUARANTINE.empty_table()
+    checked = ingest_source(
+        source,
+        known,
+        known_quarantine,
+        text_from_exif=options.text_from_exif,
+        max_pixels=options.max_pixels,
+    )
+
+    def watched() -> Iterator[pa.RecordBatch]:
+        reasons: Counter = Counter()
+        total = len(source.listing)
+        with tqdm(total=total, desc="ingesting", unit=" files", disable=None) as bar:
+            for batch in checked:
+                reasons.update(batch["reason"].to_pylist())
                 bar.update(batch.num_rows)
                 yield batch
-        if not accepted:
+        accepted = reasons.pop(None, 0)
+        if reasons:
+            logger.info("refused: %s", _in_words(reasons))
+        _require_enough(accepted, reasons, source, options)
+
+    return accepted_and_refused(watched(), source.attributes, reading)
+
+
+def _in_words(reasons: Counter) -> str:
+    return ", ".join(f"{n:,} {reason}" for reason, n in reasons.most_common())
+
+
+def _require_enough(
+    accepted: int, reasons: Counter, source: Source, options: SourceOptions
+) -> None:
+    """Stop where too much was refused, before anything takes the place of an earlier run."""
+    refused, total = reasons.total(), len(source.listing)
+    if not accepted:
+        first = source.listing["path"][0].as_py()
+        raise VeneerError(
+            f"Reading images: no images found, none of the {total:,} files in {source.name} can "
+            f"be read as one ({_in_words(reasons)}; the first: {first}). Name a folder of JPEG, "
+            "PNG, WebP, GIF, BMP or TIFF files with --params images=FOLDER."
+        )
+    if refused > options.max_refused_share * total:
+        raise VeneerError(
+            f"Reading images from {source.name}: {refused:,} of {total:,} files were refused "
+            f"({_in_words(reasons)}), more than source.max_refused_share = "
+            f"{options.max_refused_share:g} allows. The collection is left as it was. Look at the "
+            "files, or raise the share."
+        )
+
+
+def official_sides(source: Source, image_rows: ds.Dataset) -> pa.Table:
+    """The side that the source tells of each image; nothing where it tells none."""
+    listed = source.listing.select(["path", "split"]).filter(pc.is_valid(source.listing["split"]))
+    rows = _keys(image_rows).select(["id", "path"])
+    return rows.join(listed, "path", join_type="inner").select(SPLITS.names).cast(SPLITS)
+
+
+def split(
+    image_rows: ds.Dataset, official_sides: pa.Table, splits: SplitOptions, seed: int
+) -> pa.Table:
+    """Assign every image row to a side; of official sides, those that the source tells."""
+    if splits.method == "official":
+        if not len(official_sides):
             raise VeneerError(
-                f"Reading images: no images found, none of the {len(raw_images)} files in "
-                f"{raw_images.folder} can be read as one (the first: {raw_images.paths[0]}). "
-                "Name a folder of JPEG, PNG, WebP, GIF, BMP or TIFF files with "
-                "--params images=FOLDER."
+                "Splitting: splits.method is official, but the source tells no side of any image. "
+                "Name its lists (source.folder.lists) or its column (source.parquet.split), check "
+                "that they are there, or use splits.method=stratified."
             )
-
-    return accepted_and_refused(batches())
-
-
-def split(image_rows: ds.Dataset, splits: SplitOptions, seed: int) -> pa.Table:
-    """Assign every image row to a side."""
+        left_out = image_rows.count_rows() - len(official_sides)
+        if left_out:
+            logger.info("%d images are on no side of the official split", left_out)
+        return official_sides
     rows = image_rows.to_table(columns=["id", "sha", "label"]).to_pydict()
     return split_rows(
         rows["id"],
@@ -75,8 +152,29 @@ def split(image_rows: ds.Dataset, splits: SplitOptions, seed: int) -> pa.Table:
     )
 
 
+def audit(image_rows: ds.Dataset, official_sides: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Exact duplicates; those under different labels; those on two sides of an official split."""
+    duplicates = find_duplicates(_keys(image_rows), official_sides)
+    return (
+        duplicates,
+        find_contradictions(duplicates, "label"),
+        find_contradictions(duplicates, "split"),
+    )
+
+
+def _keys(image_rows: ds.Dataset) -> pa.Table:
+    columns = {name: ds.field(name) for name in ("id", "sha", "label")}
+    return image_rows.scanner(columns=columns | {"path": ds.field("image", "path")}).to_table()
+
+
 def describe_collection(
-    image_rows: ds.Dataset, quarantine: pa.Table, splits: pa.Table, source: SourceOptions
+    image_rows: ds.Dataset,
+    quarantine: pa.Table,
+    splits: pa.Table,
+    duplicates: pa.Table,
+    label_conflicts: pa.Table,
+    split_leaks: pa.Table,
+    source: SourceOptions,
 ) -> dict:
     """Count what is there, and take the collection's fingerprint (of all ids and labels)."""
     rows = image_rows.to_table(columns=["id", "sha", "label"]).to_pydict()
@@ -91,7 +189,12 @@ def describe_collection(
         "splits": dict(sorted(Counter(splits["split"].to_pylist()).items())),
         "labels": dict(sorted(labels.items())),
         "quarantined": len(quarantine),
-        "quarantine_reasons": dict(Counter(quarantine["reason"].to_pylist()).most_common(20)),
+        "quarantine_reasons": dict(Counter(quarantine["reason"].to_pylist()).most_common()),
+        "audits": {
+            "duplicates": _groups(duplicates),
+            "label_conflicts": _groups(label_conflicts),
+            "split_leaks": _groups(split_leaks),
+        },
     }
     logger.info(
         "%s: %d images (%d distinct), %d labels, %d files in quarantine",
@@ -101,4 +204,22 @@ def describe_collection(
         len(labels),
         card["quarantined"],
     )
+    for table, what in (
+        (label_conflicts, "under different labels"),
+        (split_leaks, "on two sides of the official split"),
+    ):
+        if len(table):
+            logger.warning("%d images have byte-identical copies %s", _groups(table), what)
     return card
+
+
+def _groups(duplicates: pa.Table) -> int:
+    """How many different images a table of duplicates is about."""
+    return pc.count_distinct(duplicates["sha"]).as_py()
+
+
+def track_collection(collection_card: dict) -> None:
+    """Log the collection to the active MLflow run, if there is one."""
+    from veneer.pipelines import tracking
+
+    tracking.log_collection(collection_card)

@@ -188,7 +188,7 @@ def track_heads(
     """Log metrics, heads and what they were made from to the active MLflow run, if there is one."""
     from veneer.pipelines import tracking
 
-    tracking.log_collection(collection_card)
+    tracking.tag_collection(collection_card)
     tracking.log_encoder(fingerprint_of(features.schema))
     tracking.log_metrics(metrics)
     tracking.log_train_log(train_log.to_pylist())

@@ -22,6 +22,7 @@ from veneer.text import slugs
 logger = logging.getLogger(__name__)
 
 THUMBNAIL = 224  # pixels
+AUDITED = 60  # images on an audit's sheet, at most
 
 
 def draw_confusion_matrices(predictions: pa.Table, metrics: dict) -> dict[str, Image.Image]:
@@ -157,6 +158,38 @@ def draw_label_histograms(
     return pictures
 
 
+def draw_audit_sheets(
+    label_conflicts: pa.Table, split_leaks: pa.Table, image_rows: ds.Dataset
+) -> dict[str, Image.Image]:
+    """The images whose copies contradict each other, a sheet for each kind of contradiction."""
+    from veneer.figures.contact_sheet import Tile, contact_sheet
+
+    sheets = {}
+    for name, title, column, table in [
+        ("label_conflicts", "One image, different labels", "label", label_conflicts),
+        ("split_leaks", "One image on two sides of the official split", "split", split_leaks),
+    ]:
+        groups: dict[str, list[dict]] = {}
+        for row in table.to_pylist():
+            groups.setdefault(row["sha"], []).append(row)
+        if not groups:
+            continue
+        shown = list(groups.values())[:AUDITED]
+        pictures = _thumbnails(image_rows, {rows[0]["id"] for rows in shown})
+        tiles = [
+            Tile(
+                pictures[rows[0]["id"]],
+                label=" · ".join(dict.fromkeys(row[column] or "none" for row in rows)),
+                caption=rows[0]["path"],
+            )
+            for rows in shown
+        ]
+        left_out = f", the first {len(shown)} of them" if len(shown) < len(groups) else ""
+        subtitle = f"{len(groups)} images whose byte-identical copies disagree{left_out}"
+        sheets[name] = contact_sheet(tiles, title=title, subtitle=subtitle, tile_size=THUMBNAIL)
+    return sheets
+
+
 def _by_prompt(hits: list[dict]) -> dict[str, list[dict]]:
     groups: dict[str, list[dict]] = {}
     for hit in hits:
@@ -172,6 +205,7 @@ def write_report(
     confusion_matrices: dict[str, Image.Image],
     contact_sheets: dict[str, Image.Image],
     label_histograms: dict[str, Image.Image],
+    audit_sheets: dict[str, Image.Image],
 ) -> str:
     """One HTML page with everything, pictures included."""
     return report_page(
@@ -181,6 +215,7 @@ def write_report(
         has_text=encoder.text_tower is not None,
         metrics=metrics,
         confusion_matrices=confusion_matrices,
+        audit_sheets=audit_sheets,
         prompts=[
             (prompt, contact_sheets[slug], label_histograms[slug])
             for prompt, slug in slugs(list(_by_prompt(search_results.to_pylist()))).items()
@@ -192,6 +227,7 @@ def track_report(
     confusion_matrices: dict[str, Image.Image],
     contact_sheets: dict[str, Image.Image],
     label_histograms: dict[str, Image.Image],
+    audit_sheets: dict[str, Image.Image],
     report: str,
 ) -> None:
     """Log the pictures and the page to the active MLflow run, if there is one."""
@@ -200,4 +236,5 @@ def track_report(
     tracking.log_pictures("confusion_matrices", confusion_matrices)
     tracking.log_pictures("contact_sheets", contact_sheets)
     tracking.log_pictures("label_histograms", label_histograms)
+    tracking.log_pictures("audits", audit_sheets)
     tracking.log_page("report.html", report)

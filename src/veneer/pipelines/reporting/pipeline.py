@@ -42,6 +42,12 @@ def create_pipeline() -> Pipeline:
                 name="draw_label_histograms",
             ),
             node(
+                nodes.draw_audit_sheets,
+                inputs=["label_conflicts", "split_leaks", "image_rows"],
+                outputs="audit_sheets",
+                name="draw_audit_sheets",
+            ),
+            node(
                 nodes.write_report,
                 inputs=[
                     "collection_card",
@@ -51,13 +57,20 @@ def create_pipeline() -> Pipeline:
                     "confusion_matrices",
                     "contact_sheets",
                     "label_histograms",
+                    "audit_sheets",
                 ],
                 outputs="report",
                 name="write_report",
             ),
             node(
                 nodes.track_report,
-                inputs=["confusion_matrices", "contact_sheets", "label_histograms", "report"],
+                inputs=[
+                    "confusion_matrices",
+                    "contact_sheets",
+                    "label_histograms",
+                    "audit_sheets",
+                    "report",
+                ],
                 outputs=None,
                 name="track_report",
             ),

@@ -1,0 +1,258 @@
+"""A CSV table of products with the addresses of their pictures."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from tqdm import tqdm
+
+from veneer.errors import VeneerError
+from veneer.sources.files import moment, reader
+from veneer.sources.folder import cast_attribute
+from veneer.sources.options import CSVOptions, DownloadOptions
+from veneer.sources.parquet import TEXT_SEPARATOR
+from veneer.sources.source import Read, Source, listing_schema
+from veneer.sources.urls import Fetched, fetch_first
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+_CHUNK_ROWS = 50_000
+
+
+@dataclass
+class _Product:
+    """One row of the table."""
+
+    number: int  # from 1, without the header
+    urls: list[str]
+    label: str | None
+    text: str | None
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+def csv_source(
+    file: Path,
+    options: CSVOptions,
+    download: DownloadOptions,
+    *,
+    cache: Path,
+    attributes: dict[str, str],
+    max_bytes: int,
+    max_pixels: int,
+) -> Source:
+    """The products of a CSV file, each with the first of its pictures that can be had.
+
+    The path of a product is the address of its picture; where there is none, its first address.
+    Later products of the same path get ``#2``, ``#3`` and so on behind it. Without an address, or
+    without a text where there are columns for it, a product is left out.
+
+    Parameters
+    ----------
+    file : Path
+        UTF-8, with commas and a header.
+    options : CSVOptions
+    download : DownloadOptions
+    cache : Path
+        Folder where the pictures are kept; see :mod:`veneer.sources.urls`.
+    attributes : dict of name to type
+        Columns that become attributes.
+    max_bytes, max_pixels : int
+        Larger pictures are none.
+
+    Raises
+    ------
+    VeneerError
+        When the file cannot be read, a column is missing, a cell is not of its attribute's type,
+        or no product is left.
+    """
+    products = _choose(file, list(_products(file, options, attributes)), options)
+    facts = [_facts(file, product, attributes) for product in products]
+    with tqdm(total=len(products), desc="downloading", unit=" rows", disable=None) as bar:
+        pictures = fetch_first(
+            [product.urls for product in products],
+            cache,
+            download,
+            max_bytes=max_bytes,
+            max_pixels=max_pixels,
+            progress=bar,
+        )
+    paths = _unique([picture.url for picture in pictures])
+    rows = [
+        {"path": path} | of_product | _file_facts(picture)
+        for path, of_product, picture in zip(paths, facts, pictures, strict=True)
+    ]
+
+    def reads(locations: Sequence[bytes]) -> list[Read]:
+        return [reader(os.fspath(cache), max_bytes, location) for location in locations]
+
+    listing = pa.Table.from_pylist(rows, schema=listing_schema(attributes))
+    return Source(name=os.fspath(file), listing=listing, reads=reads)
+
+
+def _read(file: Path) -> Iterator[pd.DataFrame]:
+    """Data frames of nothing but strings; what is empty is an empty string."""
+    import pandas as pd
+
+    try:
+        with pd.read_csv(
+            file, dtype=str, na_filter=False, encoding="utf-8-sig", chunksize=_CHUNK_ROWS
+        ) as frames:
+            for frame in frames:
+                # Where there are more cells than columns, pandas makes an index of the first.
+                if not isinstance(frame.index, pd.RangeIndex):
+                    raise VeneerError(
+                        f"Reading {file}: its rows have more cells than its header has columns. "
+                        "Is there a comma in a cell that stands without quotes?"
+                    )
+                yield frame
+    except OSError as error:
+        raise VeneerError(
+            f"Reading {file}: it cannot be opened ({error.strerror or error})."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise VeneerError(
+            f"Reading {file}: it is not UTF-8 ({error.reason}). Save it as CSV UTF-8."
+        ) from error
+    except pd.errors.EmptyDataError as error:
+        raise VeneerError(f"Reading {file}: it is empty.") from error
+    except pd.errors.ParserError as error:
+        words = str(error).split("C error: ")[-1].strip()
+        raise VeneerError(f"Reading {file}: this is no CSV that can be read ({words}).") from error
+
+
+def _check_columns(
+    file: Path, there: list[str], options: CSVOptions, attributes: dict[str, str]
+) -> None:
+    asked = {
+        "source.csv.url": [options.url],
+        "source.csv.label": [options.label] if options.label is not None else [],
+        "source.csv.text": options.text,
+        "source.attributes": list(attributes),
+    }
+    for parameter, names in asked.items():
+        for name in names:
+            if name not in there:
+                close = difflib.get_close_matches(name, there, n=1)
+                hint = f" Did you mean {close[0]!r}?" if close else ""
+                raise VeneerError(
+                    f"Reading {file}: it has no column {name!r}, which {parameter} names.{hint} "
+                    f"There are {', '.join(map(repr, there))}; set {parameter} to one of them."
+                )
+
+
+def _products(file: Path, options: CSVOptions, attributes: dict[str, str]) -> Iterator[_Product]:
+    used = [options.url, *options.text, *attributes, *([options.label] if options.label else [])]
+    number = 0
+    for frame in _read(file):
+        if number == 0:
+            _check_columns(file, list(frame.columns), options, attributes)
+        columns = {name: frame[name].tolist() for name in dict.fromkeys(used)}
+        for row in range(len(frame)):
+            cells = {name: column[row] for name, column in columns.items()}
+            number += 1
+            yield _Product(
+                number,
+                _urls(cells[options.url], options.url_separator),
+                _label(cells[options.label], options.label_separator) if options.label else None,
+                _text([cells[name] for name in options.text]),
+                {name: cells[name] for name in attributes},
+            )
+
+
+def _urls(cell: str, separator: str) -> list[str]:
+    parts = cell.split(separator) if separator else [cell]
+    return [url for part in parts if (url := part.strip())]
+
+
+def _label(cell: str, separator: str | None) -> str | None:
+    return (cell.partition(separator)[0] if separator else cell).strip() or None
+
+
+def _text(cells: list[str]) -> str | None:
+    return TEXT_SEPARATOR.join(words for cell in cells if (words := cell.strip())) or None
+
+
+def _choose(file: Path, products: list[_Product], options: CSVOptions) -> list[_Product]:
+    """The products that are kept, in their order; tells how many are not, and why."""
+    limited = options.top_categories is not None
+    if options.label is None and (limited or options.most_per_category is not None):
+        raise VeneerError(
+            f"Reading {file}: source.csv.top_categories and most_per_category are about the "
+            "labels, and source.csv.label names no column for them."
+        )
+    reachable = [product for product in products if product.urls]
+    described = [product for product in reachable if product.text or not options.text]
+    labelled = [product for product in described if product.label or not limited]
+    chosen = list(_largest(labelled, options))
+    steps = [products, reachable, described, labelled, chosen]
+    reasons = ("no address", "no text", "no label", "the limits of categories")
+    left_out = ", ".join(
+        f"{len(before) - len(after)} for {reason}"
+        for before, after, reason in zip(steps, steps[1:], reasons, strict=False)
+    )
+    if not chosen:
+        raise VeneerError(
+            f"Reading {file}: none of its {len(products)} rows is left; left out were {left_out}."
+        )
+    logger.info("%s: %d of %d rows; left out: %s", file, len(chosen), len(products), left_out)
+    return chosen
+
+
+def _largest(products: list[_Product], options: CSVOptions) -> Iterator[_Product]:
+    sizes = Counter(product.label for product in products if product.label)
+    ranked = sorted(sizes, key=lambda label: (-sizes[label], label))
+    kept = set(ranked[: options.top_categories])
+    most = options.most_per_category or len(products)
+    taken: Counter = Counter()
+    for product in products:
+        taken[product.label] += 1
+        if product.label is None or (product.label in kept and taken[product.label] <= most):
+            yield product
+
+
+def _facts(file: Path, product: _Product, attributes: dict[str, str]) -> dict:
+    where = f"{file}, row {product.number} below the header, column"
+    cells = product.attributes
+    return {
+        "label": product.label,
+        "text": product.text,
+        "attributes": {
+            name: cast_attribute(cells[name], kind, f"{where} {name!r}")
+            for name, kind in attributes.items()
+        },
+    }
+
+
+def _file_facts(picture: Fetched) -> dict:
+    if picture.path is None:
+        return {"location": b"", "reason": picture.reason, "detail": picture.detail}
+    stat = picture.path.stat()
+    return {
+        "location": os.fsencode(picture.path),
+        "size": stat.st_size,
+        "modified": moment(stat.st_mtime_ns),
+    }
+
+
+def _unique(paths: list[str]) -> list[str]:
+    """Tell rows of the same path apart: a row's id is made of its path."""
+    taken, seen, names = set(paths), Counter(), []
+    for path in paths:
+        seen[path] += 1
+        name = path
+        while seen[path] > 1 and (name := f"{path}#{seen[path]}") in taken:
+            seen[path] += 1
+        taken.add(name)
+        names.append(name)
+    return names
