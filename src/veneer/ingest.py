@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from veneer.images import MAX_PIXELS, inspect_image, row_id, sha_of
+from veneer.images import MAX_PIXELS
 from veneer.refusals import RefusedError
 from veneer.schema import (
     IMAGE_STRUCT,
@@ -26,6 +26,7 @@ from veneer.schema import (
 )
 from veneer.sources.source import Read, Source, attributes_of
 from veneer.streams import Stream
+from veneer.workers import FILES, describe_apart
 
 # A batch is what one thread works on at a time. It ends at whichever comes first.
 BATCH_FILES = 64
@@ -213,8 +214,7 @@ def _chunks(to_read: np.ndarray, sizes: pa.ChunkedArray) -> Iterator[tuple[int, 
 def _in_order(tasks: Iterable[Callable[[], pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
     """Run tasks in threads, a few ahead of the one whose result is being waited for.
 
-    Pillow decodes and hashlib hashes without holding the interpreter lock, so threads use all
-    cores.
+    A thread reads its files, and waits for the worker process that decodes them.
     """
     cores = os.cpu_count() or 1
     running: deque[Future] = deque()
@@ -261,24 +261,17 @@ def check_batch(
         Where ``reason`` is null the row is a whole image row; else it tells why the file was
         refused, and only ``image.path``, ``sha``, ``size`` and ``modified`` are set.
     """
-    facts = [
-        _describe(path, data, max_pixels)
-        for path, data in zip(batch["path"].to_pylist(), batch["data"], strict=True)
-    ]
+    limits = pa.array([max_pixels] * batch.num_rows, pa.int64())
+    files = pa.RecordBatch.from_arrays([batch["path"], batch["data"], limits], schema=FILES)
+    facts = describe_apart(files)
     schema = checked_schema(attributes_of(batch.schema))
-    columns = {
-        name: pa.array([row.get(name) for row in facts], schema.field(name).type)
-        for name in ("id", "sha", "width", "height", "format", "size", "reason", "detail")
-    }
+    columns = {name: facts[name] for name in ("id", "sha", "width", "height", "format", "size")}
     for name in ("reason", "detail"):
-        columns[name] = pc.coalesce(batch[name], columns[name])
+        columns[name] = pc.coalesce(batch[name], facts[name])
     good = pc.is_null(columns["reason"])
-    created = pa.array([row.get("created") for row in facts], schema.field("created").type)
-    columns["created"] = pc.coalesce(created, batch["created"].cast(pa.timestamp("us")))
-    columns["text"] = batch["text"]
-    if text_from_exif:
-        texts = pa.array([row.get("text") for row in facts], pa.string())
-        columns["text"] = pc.coalesce(batch["text"], texts)
+    columns["created"] = pc.coalesce(facts["created"], batch["created"].cast(pa.timestamp("us")))
+    described = facts["description"] if text_from_exif else None
+    columns["text"] = batch["text"] if described is None else pc.coalesce(batch["text"], described)
     folders = [posixpath.dirname(path) for path in batch["path"].to_pylist()]
     columns["folder"] = pa.array(folders, pa.string())
     for name in set(schema.names) & {"label", "modified", "attributes"}:
@@ -288,26 +281,6 @@ def check_batch(
         data = pc.if_else(good, data, pa.scalar(None, pa.binary()))
     columns["image"] = pa.StructArray.from_arrays([data, batch["path"]], fields=list(IMAGE_STRUCT))
     return pa.RecordBatch.from_pydict({n: columns[n] for n in schema.names}, schema=schema)
-
-
-def _describe(path: str, data: pa.BinaryScalar, max_pixels: int) -> dict:
-    """What the bytes of a file tell; ``reason`` and ``detail`` where they are no image."""
-    if not data.is_valid:
-        return {"id": "", "sha": ""}
-    content = memoryview(data.as_buffer())
-    sha = sha_of(content)
-    row = {"id": row_id(path, sha), "sha": sha, "size": content.nbytes}
-    try:
-        facts = inspect_image(content, max_pixels=max_pixels)
-    except RefusedError as refusal:
-        return row | {"reason": refusal.reason, "detail": refusal.detail}
-    return row | {
-        "width": facts.width,
-        "height": facts.height,
-        "format": facts.format,
-        "created": facts.created,
-        "text": facts.description,
-    }
 
 
 def accepted_and_refused(
