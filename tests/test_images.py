@@ -1,6 +1,7 @@
 """Reading single image files."""
 
 import io
+import struct
 import subprocess
 import sys
 import zlib
@@ -8,7 +9,7 @@ from datetime import datetime
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, ImageOps
 from support import encode, noise_image
 
 from veneer.images import inspect_image, row_id, sha_of, to_rgb
@@ -93,6 +94,63 @@ def test_signed_and_wide_greys():
     wider = Image.fromarray(np.array([[0, 0x7FFFFFFF]], np.int32))
     with pytest.raises(RefusedError, match="32-bit integer"):
         inspect_image(encode(wider, "TIFF"))
+
+
+@pytest.mark.parametrize("orientation", range(10))
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_every_orientation_as_pillow_has_it(orientation, format_):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    data = encode(noise_image(1), format_, exif=exif)
+    upright = to_rgb(data)
+    facts = inspect_image(data)
+    assert (facts.width, facts.height) == upright.size
+    expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    np.testing.assert_array_equal(np.asarray(upright), np.asarray(expected))
+
+
+def exif_block(*tags: tuple[int, int, int, int]) -> bytes:
+    """EXIF with these tags: number, type, count and value as they stand in the file."""
+    entries = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", len(tags)) + entries + bytes(40)
+
+
+@pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize(
+    "exif",
+    [
+        b"Exif\0\0garbage!",
+        b"garbage",
+        exif_block((0x0112, 3, 1, 6), (0x011B, 2, 4, 0x41414141)),  # upright after a turn
+        exif_block((0x0112, 3, 1, 6), (0x8769, 9, 1, 0xFFFFFFF0)),  # details before the file
+        exif_block((0x8769, 4, 1, 0x7FFFFFFF)),  # details behind it
+        exif_block((0x0112, 2, 1, 6), (0x010E, 7, 4, 0xFFFFFFFF)),  # an orientation in words
+        exif_block((0x9003, 5, 1, 20), (0x0132, 12, 1, 20)),
+    ],
+)
+def test_broken_exif_is_as_if_it_were_not_there(format_, exif):
+    data = encode(noise_image(1), format_, exif=exif)
+    facts = inspect_image(data)
+    assert facts.created is None
+    assert to_rgb(data).size == (facts.width, facts.height)
+
+
+def test_random_exif_does_no_harm():
+    rng = np.random.default_rng(0)
+    for _ in range(1500):
+        tags = [
+            (
+                int(rng.choice([0x0112, 0x010E, 0x0132, 0x8769, 0x8825, 0x011B, 0x9003])),
+                int(rng.integers(0, 14)),
+                int(rng.choice([0, 1, 2, 4, 100, 2**31])),
+                int(rng.integers(0, 2**32)) if rng.random() < 0.5 else int(rng.integers(0, 90)),
+            )
+            for _ in range(rng.integers(1, 5))
+        ]
+        data = encode(noise_image(1, (8, 8)), "PNG", exif=exif_block(*tags))
+        facts = inspect_image(data)
+        assert to_rgb(data).size == (facts.width, facts.height)
+        assert (facts.description or "").encode() is not None
 
 
 @pytest.mark.parametrize(

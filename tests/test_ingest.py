@@ -116,6 +116,7 @@ def test_images_above_the_limits_are_refused_unread(folder):
     row = next(r for r in quarantine.to_pylist() if r["path"] == "at_root.jpg")
     assert row["reason"] == "too_many_bytes"
     assert row["sha"] is None
+    assert row["size"] == (folder / "at_root.jpg").stat().st_size
 
 
 def test_refusals_cannot_be_read_too_early(folder):
@@ -202,3 +203,20 @@ def test_old_rows_of_the_same_path_do_no_harm(folder):
     again, _ = ingest_all(watched.source, pa.concat_tables([old, known_of(first)]), refused)
     assert watched.read == []
     assert again["sha"].equals(first["sha"])
+
+
+def test_images_that_are_large_together_are_taken_apart(folder, monkeypatch):
+    """An array of Arrow holds less than 2 GiB, and some sizes are known only after reading."""
+    wanted = ingest_all(open_folder(folder))
+    asked = []
+
+    def check(batch, **options):
+        asked.append(batch.num_rows)
+        return check_batch(batch, **options)
+
+    monkeypatch.setattr("veneer.ingest.check_batch", check)
+    monkeypatch.setattr("veneer.ingest.MOST_BYTES", 10_000)
+    images, quarantine = ingest_all(open_folder(folder))
+    assert images.equals(wanted[0])
+    assert quarantine.equals(wanted[1])
+    assert len(asked) > 4

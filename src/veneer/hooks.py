@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import difflib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,8 @@ class VeneerHooks:
         for name, resolver in resolvers(context.project_path).items():
             OmegaConf.register_new_resolver(name, resolver, replace=True)
         with _told_in_one_sentence():
-            raw = context.config_loader["parameters"]
+            _require_no_shadow(context.config_loader.runtime_params)
+            raw = _read_parameters(context)
             # Kedro makes the paths of the catalog absolute, but not those of the parameters.
             _make_paths_absolute(raw, context.project_path)
             context.config_loader["parameters"] = raw
@@ -145,6 +147,28 @@ def check_parameters(raw: dict[str, Any]) -> Parameters:
     return parameters
 
 
+def _read_parameters(context: KedroContext) -> dict[str, Any]:
+    try:
+        return context.config_loader["parameters"]
+    except (TypeError, ValueError) as error:
+        if find_veneer_error(error):
+            raise
+        raise VeneerError(
+            f"Reading the parameters: {error}. Compare --params and your own files with "
+            "conf/base/parameters."
+        ) from error
+
+
+def _require_no_shadow(given: dict[str, Any] | None) -> None:
+    """The collection's name and place are also the catalog's, which does not see these."""
+    source = (given or {}).get("source")
+    for name in ("collection", "images"):
+        if isinstance(source, dict) and name in source:
+            raise VeneerError(
+                f"The parameter 'source.{name}' follows '{name}': give --params {name}=... instead."
+            )
+
+
 def _make_paths_absolute(raw: dict[str, Any], project: Path) -> None:
     """Read the relative paths of encoders as relative to the project root, in place."""
     embedding = raw.get("embedding", {})
@@ -198,7 +222,7 @@ def _require_images(parameters: Parameters, catalog: Any) -> None:
         return  # will be drawn
     raw_images = catalog["raw_images"]
     folder = Path(raw_images._describe()["path"])
-    if not folder.is_dir() and source.images is None:
+    if source.images is None and not os.path.isdir(folder):
         official = parameters.download.url is not None
         archive = "Or fetch its archive with --pipelines download. " if official else ""
         known = {p.name for p in folder.parent.glob("[!.]*") if p.is_dir()}

@@ -8,7 +8,7 @@ import warnings
 from dataclasses import dataclass
 from datetime import datetime
 
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from veneer.refusals import RefusedError
 
@@ -20,6 +20,18 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 # Cameras put a preview behind the photo; Pillow then has another name for the same format.
 _FORMAT_NAMES = {name: name for name in FORMATS} | {"MPO": "JPEG"}
+
+# EXIF's orientations, and what sets each upright.
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = {_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8]}
 
 # Pillow warns of large images, whose size is judged here, and of broken EXIF, without which the
 # picture is fine. Once for all: `warnings.catch_warnings` is not safe in threads.
@@ -68,7 +80,7 @@ def inspect_image(data: Buffer, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
     image.draft(None, (1, 1))
     _load(image, data)
     exif = _exif(image)
-    if exif.get(ExifTags.Base.Orientation, 1) in (5, 6, 7, 8):  # lies on its side
+    if _turn(exif) in _SIDEWAYS:
         width, height = height, width
     name = _FORMAT_NAMES[image.format]
     return ImageFacts(width, height, name, _created(exif), _description(exif))
@@ -88,7 +100,9 @@ def to_rgb(data: Buffer) -> Image.Image:
     """
     image = _open(data, MAX_PIXELS)
     _load(image, data)
-    image = ImageOps.exif_transpose(image)
+    turn = _turn(_exif(image))
+    if turn is not None:
+        image = image.transpose(turn)
     if image.mode.startswith("I"):
         # Pillow's own conversion clips 16-bit greys at 255, which turns them white.
         image = image.convert("I").point(lambda value: value / 256).convert("L")
@@ -158,16 +172,33 @@ def _sentence(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+# Cameras write whatever they like into EXIF, and so do those who damage files. What cannot be read
+# there is as if it were not there: the picture is fine without.
+
+
 def _exif(image: Image.Image) -> Image.Exif | dict:
     try:
         return image.getexif()
-    except Exception:  # a broken EXIF block says nothing about the pixels
+    except Exception:
         return {}
 
 
+def _turn(exif: Image.Exif | dict) -> Image.Transpose | None:
+    """How the picture has to be turned to stand upright."""
+    # By the one tag alone: Pillow's own function would write all of EXIF anew.
+    try:
+        return _TURNS.get(exif.get(ExifTags.Base.Orientation))
+    except Exception:
+        return None
+
+
 def _created(exif: Image.Exif | dict) -> datetime | None:
-    details = exif.get_ifd(ExifTags.IFD.Exif) if exif else {}
-    for value in (details.get(ExifTags.Base.DateTimeOriginal), exif.get(ExifTags.Base.DateTime)):
+    try:
+        details = exif.get_ifd(ExifTags.IFD.Exif) if exif else {}
+        found = (details.get(ExifTags.Base.DateTimeOriginal), exif.get(ExifTags.Base.DateTime))
+    except Exception:
+        return None
+    for value in found:
         if value is None:
             continue
         try:
@@ -178,7 +209,12 @@ def _created(exif: Image.Exif | dict) -> datetime | None:
 
 
 def _description(exif: Image.Exif | dict) -> str | None:
-    value = exif.get(ExifTags.Base.ImageDescription)
+    try:
+        value = exif.get(ExifTags.Base.ImageDescription)
+    except Exception:
+        return None
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
-    return " ".join(str(value).replace("\0", " ").split()) or None if value else None
+    # Text from a file may hold what UTF-8 cannot say.
+    text = str(value or "").encode("utf-8", "replace").decode()
+    return " ".join(text.replace("\0", " ").split()) or None

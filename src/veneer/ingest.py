@@ -31,6 +31,9 @@ from veneer.workers import FILES, describe_apart
 # A batch is what one thread works on at a time. It ends at whichever comes first.
 BATCH_FILES = 64
 BATCH_BYTES = 16 * 2**20
+# Where sizes are not known before they are read, a batch may become larger; an array of Arrow holds
+# less than 2 GiB.
+MOST_BYTES = 2**30
 # Rows that are known already carry no bytes.
 BATCH_ROWS = 4096
 
@@ -112,7 +115,20 @@ def _assemble(part: pa.Table, pieces: list[Piece]) -> pa.RecordBatch:
 def _read_and_check(
     reads: Sequence[Read], check: Callable[[pa.RecordBatch], pa.RecordBatch], part: pa.Table
 ) -> pa.RecordBatch:
-    found = [_read(read) for read in reads]
+    return _check_found([_read(read) for read in reads], check, part)
+
+
+def _check_found(
+    found: list[tuple[bytes | None, RefusedError | None]],
+    check: Callable[[pa.RecordBatch], pa.RecordBatch],
+    part: pa.Table,
+) -> pa.RecordBatch | pa.Table:
+    half = len(found) // 2
+    if half and sum(len(data or b"") for data, _ in found) > MOST_BYTES:
+        halves = [(found[:half], part.slice(0, half)), (found[half:], part.slice(half))]
+        made = [_check_found(each, check, rows) for each, rows in halves]
+        tables = [t if isinstance(t, pa.Table) else pa.Table.from_batches([t]) for t in made]
+        return pa.concat_tables(tables)
     columns = {name: part[name].combine_chunks() for name in part.schema.names}
     columns["data"] = _binary_array([data for data, _ in found])
     columns["reason"] = pa.array([r and r.reason for _, r in found], pa.string())
@@ -265,7 +281,8 @@ def check_batch(
     files = pa.RecordBatch.from_arrays([batch["path"], batch["data"], limits], schema=FILES)
     facts = describe_apart(files)
     schema = checked_schema(attributes_of(batch.schema))
-    columns = {name: facts[name] for name in ("id", "sha", "width", "height", "format", "size")}
+    columns = {name: facts[name] for name in ("id", "sha", "width", "height", "format")}
+    columns["size"] = pc.coalesce(facts["size"], batch["size"])
     for name in ("reason", "detail"):
         columns[name] = pc.coalesce(batch[name], facts[name])
     good = pc.is_null(columns["reason"])

@@ -22,7 +22,8 @@ def resolvers(project: Path) -> dict[str, Callable]:
     def images_folder(images: str | None, collection: str) -> str:
         if "://" in str(images):
             return str(images)
-        return from_root(f"data/01_raw/{collection}" if images is None else str(images))
+        folder = from_root(f"data/01_raw/{collection}" if images is None else str(images))
+        return os.path.normpath(folder)
 
     def tracking_uri(default: str) -> str:
         chosen = f"sqlite:///{from_root(default)}"

@@ -21,6 +21,7 @@ RAW_FILE = pa.schema(
         ("data", pa.binary()),  # the whole file; null where it could not be read
         ("label", pa.string()),
         ("text", pa.string()),
+        ("size", pa.int64()),  # as it was listed; null where it was not known
         ("modified", pa.timestamp("us", tz="UTC")),
         ("created", pa.timestamp("us", tz="UTC")),  # file birth time; null where not kept
         ("reason", pa.string()),  # why `data` is null; see veneer.refusals

@@ -157,6 +157,18 @@ def test_what_a_killed_run_had_written_is_used(collection, raw, tmp_path):
     assert not list(collection.kept.glob(".*"))
 
 
+def test_damaged_and_foreign_shards_are_made_anew(collection, raw):
+    """A whole footer over damaged pages, and a file of somebody else's."""
+    collection.run()
+    first, second, *_ = sorted(collection.kept.glob("*.parquet"))
+    content = bytearray(first.read_bytes())
+    content[-6000:-3000] = bytes(3000)  # the pages of the facts lie behind those of the images
+    first.write_bytes(content)
+    pq.write_table(pa.table({"id": ["x"]}), collection.kept / "part-99999-foreign.parquet")
+    second.unlink()
+    assert collection.run().equals(fresh(raw))
+
+
 def test_attributes_go_with_the_rows(collection, raw):
     options = {"attributes": {"number": "int"}, "pattern": r"(?P<number>\d+)[.]"}
     table = collection.run(**options)

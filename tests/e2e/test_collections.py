@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 
 import click
@@ -167,6 +168,47 @@ def test_official_sides_that_are_not_there(project, tmp_path):
         ingest(project, collection="off", images=str(raw), splits={"method": "official"})
 
 
+def test_official_lists_without_a_validation_side(project, tmp_path):
+    """A share of the training side is held back, so that there is something to judge on."""
+    raw = write_images(tmp_path / "raw", {"a": 10, "b": 10})
+    for side, numbers in {"train": range(8), "test": range(8, 10)}.items():
+        lines = [f"{label}/{n:03d}.png" for label in "ab" for n in numbers]
+        (raw / f"{side}.txt").write_text("\n".join(lines))
+    params = {
+        "collection": "two_sides",
+        "images": str(raw),
+        "splits": {"method": "official"},
+        "source": {"folder": {"lists": {"train": "train.txt", "test": "test.txt"}}},
+    }
+    card = ingest(project, **params)
+    assert card["splits"] == {"train": 12, "validation": 4, "test": 4}
+    assert card["quarantined"] == 0
+    sides = project.load("official_sides", **params)
+    ids = project.load("image_rows", **params).to_table(columns=["id"])["id"].to_pylist()
+    assert sides["id"].to_pylist() == ids  # in the order of the image rows
+
+
+def test_another_folder_of_the_same_names_and_times_is_read(project, tmp_path):
+    for name, colour in (("one", "red"), ("two", "blue")):
+        (tmp_path / name / "a").mkdir(parents=True)
+        Image.new("RGB", (20, 20), colour).save(tmp_path / name / "a" / "x.bmp")
+        os.utime(tmp_path / name / "a" / "x.bmp", (10**9, 10**9))
+        ingest(project, collection="moved", images=str(tmp_path / name))
+    (row,) = project.load("image_rows", collection="moved").to_table().to_pylist()
+    assert row["image"]["bytes"] == (tmp_path / "two" / "a" / "x.bmp").read_bytes()
+
+
+def test_a_damaged_quarantine_is_made_anew(project, tmp_path):
+    raw = write_images(tmp_path / "raw", {"a": 2})
+    ingest(project, collection="healed", images=str(raw))
+    folder = project.path / "data/02_intermediate/healed"
+    (folder / "quarantine.parquet").write_bytes(b"")
+    assert ingest(project, collection="healed", images=str(raw))["quarantined"] == 0
+    next((folder / "images").glob("*.parquet")).unlink()
+    with pytest.raises(click.ClickException, match="Run the pipeline data_processing first"):
+        project.run("embedding", collection="healed", images=str(raw))
+
+
 def test_images_on_no_official_side_are_searched_but_not_trained_on(project, tmp_path):
     raw = write_images(tmp_path / "raw", {"a": 8, "b": 8})
     for side, numbers in {"train": range(4), "validation": range(4, 6)}.items():
@@ -197,6 +239,10 @@ def test_images_on_no_official_side_are_searched_but_not_trained_on(project, tmp
         ({"folder": {"pattern": "a"}}, "raw", "a pattern names what it finds"),
         ({"folder": {"lists": {"training": "x"}}}, "raw", "source.folder.lists.training"),
         ({"attributes": {"year": "date"}}, "raw", "'source.attributes.year' is 'date'"),
+        ({"folder": {"exclude": ["*"]}}, "raw", "holds nothing that is part of the collection"),
+        ({"collection": "other"}, "raw", "'source.collection' follows 'collection'"),
+        ({"images": "elsewhere"}, "raw", "'source.images' follows 'images'"),
+        ({"attributes": ["year"]}, "raw", "Reading the parameters: Cannot merge"),
         ({"max_pixels": 10**9}, "raw", "less than or equal to 357913940"),
     ],
 )

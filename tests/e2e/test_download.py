@@ -106,6 +106,10 @@ def test_the_raw_files_go_through_data_processing(project, server, raw):
     card = project.load("collection_card", env="minc")
     assert card["images"] == len(IMAGES)
     assert card["labels"] == dict.fromkeys(sorted(MINC), 2)
+    assert card["quarantined"] == 0  # the lists are no part of the collection
+    project.run("data_processing", env="minc", splits={"method": "official"})
+    official = project.load("collection_card", env="minc")
+    assert official["splits"] == {"train": len(MINC), "test": len(MINC)}
 
 
 def test_a_killed_run_is_resumed(project, server, raw):
@@ -166,6 +170,10 @@ def test_what_leads_outside_is_refused_and_told(project, server, raw):
     project.run("download", env="minc", download=options)
     assert files_below(raw) == {**IMAGES, **LISTS}
     assert not list(project.path.rglob("evil.jpg"))
+    # What was refused reaches the quarantine of the collection.
+    project.run("data_processing", env="minc")
+    card = project.load("collection_card", env="minc")
+    assert card["quarantine_reasons"] == {"unsafe_archive_member": 2, "too_many_bytes": 1}
     refused = project.load("unpack_refusals", env="minc").to_pylist()
     assert [(row["path"], row["reason"], row["size"]) for row in refused] == [
         ("minc-2500/images/brick", "unsafe_archive_member", 0),

@@ -77,6 +77,17 @@ def test_links_are_followed_but_never_in_a_circle(tmp_path):
     }
 
 
+def test_folders_that_all_link_to_each_other_have_an_end(tmp_path):
+    for name in "abcdefgh":
+        write_images(tmp_path, {name: 1})
+        for other in "abcdefgh":
+            (tmp_path / name / other).symlink_to(f"../{other}")
+    found = list(walk(str(tmp_path)))
+    assert len(found) < 20_000  # and 767 208 if every way were gone to its end
+    assert {f.refused.reason for f in found if f.refused} == {"symlink_loop"}
+    assert {f.path for f in found if not f.refused} >= {f"{name}/000.png" for name in "abcdefgh"}
+
+
 def test_what_may_not_be_read_is_told(open_to_all):
     write_images(open_to_all, {"a": 1, "secret": 1})
     (open_to_all / "a" / "mine.png").write_bytes(b"x")
@@ -143,6 +154,11 @@ def test_other_file_systems(protocol, tmp_path):
     filesystem.rm_file(f"{path}/3.png")
     with pytest.raises(RefusedError, match="unreadable"):
         reader(root, 10**6, files[0].location)()
+
+
+def test_an_address_that_cannot_be_reached_is_told():
+    with pytest.raises(VeneerError, match=r"from http://127\.0\.0\.1:1/x: it cannot be reached"):
+        kind_of("http://127.0.0.1:1/x")
 
 
 def test_a_protocol_that_is_not_installed_is_told():

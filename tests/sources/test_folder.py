@@ -78,15 +78,59 @@ def test_official_lists_tell_sides_and_labels(tmp_path):
 
 def test_lists_without_labels_take_them_from_the_listed_path(tmp_path):
     write_images(tmp_path / "images", {"brick": 2})
-    (tmp_path / "elsewhere.txt").write_text("images/brick/000.png\n./images/brick/001.png\n")
-    lists = {"validation": str(tmp_path / "elsewhere.txt")}
-    source = open_folder(tmp_path / "images", label="lists", lists=lists)
-    assert facts(source, "split", "label") == {
-        "brick/000.png": (None, None),  # the list knows it by a longer path only
-        "brick/001.png": (None, None),
-    }
-    source = open_folder(tmp_path, label="lists", lists=lists, exclude=["*.txt"])
-    assert set(facts(source, "split", "label").values()) == {("validation", "brick")}
+    (tmp_path / "v.txt").write_text("images/brick/000.png\n./images/brick/001.png\n")
+    lists = {"validation": str(tmp_path / "v.txt")}
+    for root in (tmp_path, tmp_path / "images"):  # the inner folder is found as well
+        source = open_folder(root, label="lists", lists=lists, exclude=["*.txt"])
+        assert set(facts(source, "split", "label").values()) == {("validation", "brick")}
+
+
+@pytest.mark.parametrize(
+    ("line", "path", "label"),
+    [
+        ("a/1.jpg", "a/1.jpg", "a"),
+        ("a/1.jpg 2", "a/1.jpg", "2"),
+        ("a/1.JPEG,wood", "a/1.JPEG", "wood"),
+        ("my photo 1.png St. John's", "my photo 1.png", "St. John's"),
+        ("b/001.png v1.x", "b/001.png", "v1.x"),
+        ('"b/000.png",q', "b/000.png", "q"),
+        ("/b/000.tif\tq r", "b/000.tif", "q r"),
+        ("./a\\002.webp", "a/002.webp", "a"),
+        ("a/noext 5", "a/noext", "5"),
+        ("a/noext", "a/noext", "a"),
+    ],
+)
+def test_lines_of_lists(line, path, label):
+    from veneer.sources.folder import _list_entry
+
+    assert _list_entry(line, {}) == (path, label)
+
+
+def test_a_file_on_two_lists_is_told(tmp_path, caplog):
+    write_images(tmp_path, {"a": 1})
+    (tmp_path / "train.txt").write_text("a/000.png")
+    (tmp_path / "test.txt").write_text("a/000.png")
+    source = open_folder(tmp_path, lists={"train": "train.txt", "test": "test.txt"})
+    assert facts(source, "split") == {"a/000.png": ("train",)}
+    assert "1 files are on two of the official lists" in caplog.text
+
+
+def test_lists_and_patterns_that_fit_nothing_are_told(tmp_path, caplog):
+    write_images(tmp_path, {"a": 1})
+    open_folder(tmp_path, label="pattern", pattern="(?P<label>zebra)")
+    assert "gives no file a label" in caplog.text
+    (tmp_path / "train.txt").write_text("b/000.png")
+    with pytest.raises(VeneerError, match=r"none of the 1 files in .* stands in train\.txt"):
+        open_folder(tmp_path, label="lists", lists={"train": "train.txt"})
+
+
+def test_what_two_entries_could_mean_neither_does(tmp_path):
+    write_images(tmp_path / "images", {"brick": 2})
+    (tmp_path / "train.txt").write_text("a/brick/000.png\na/brick/001.png")
+    (tmp_path / "test.txt").write_text("b/brick/000.png")
+    lists = {"train": "../train.txt", "test": "../test.txt"}
+    source = open_folder(tmp_path / "images", lists=lists)
+    assert facts(source, "split") == {"brick/000.png": (None,), "brick/001.png": ("train",)}
 
 
 def test_a_missing_list_matters_only_where_labels_come_from_it(tmp_path):

@@ -9,7 +9,7 @@ from support import PARQUET, encode, ingest_all, noise_image, reasons
 
 from veneer.errors import VeneerError
 from veneer.sources.options import ParquetOptions
-from veneer.sources.parquet import parquet_source
+from veneer.sources.parquet import _Images, parquet_source
 
 
 def open_parquet(root, attributes=None, max_bytes=10**7, **options):
@@ -134,7 +134,7 @@ def test_another_file_has_another_signature(file, tmp_path):
         ({"text": ["title"]}, {}, "'title', which source.parquet.text names. There are image, kin"),
         ({}, {"cost": "int"}, "'cost', which source.attributes names"),
         ({"image": "name"}, {}, "is of the type string; image bytes are a binary column"),
-        ({}, {"name": "int"}, "'name' cannot be read as int64"),
+        ({}, {"name": "int"}, "'name', which source.attributes names, cannot be read as int64"),
     ],
 )
 def test_columns_that_cannot_be_used_are_told(file, options, attributes, sentence):
@@ -144,7 +144,7 @@ def test_columns_that_cannot_be_used_are_told(file, options, attributes, sentenc
 
 def test_files_that_cannot_be_read_are_told(tmp_path):
     (tmp_path / "x.parquet").write_bytes(b"PAR1 but no more")
-    with pytest.raises(VeneerError, match=r"x.parquet in .*: this is no readable Parquet file"):
+    with pytest.raises(VeneerError, match=r"Reading .*/x.parquet: this is no readable Parquet"):
         open_parquet(tmp_path)
     with pytest.raises(VeneerError, match="does not exist"):
         open_parquet(tmp_path / "nowhere")
@@ -160,6 +160,165 @@ def test_rows_are_read_forwards_a_few_at_a_time(file):
     assert [read() for read in reads] == pictures(200)[60:80]
     (first,) = source.reads([source.listing["location"][0].as_py()])  # backwards works too
     assert first() == pictures(1)[0]
+
+
+def write_table(path, metadata=None, rows=2, **columns):
+    """A file of pictures with these columns besides."""
+    table = pa.table({"image": pictures(rows)} | columns)
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    return path
+
+
+NO_TEXT = {
+    "list": pa.array([["a"], ["b"]]),
+    "struct": pa.array([{"a": 1}, {"a": 2}]),
+    "bytes": pa.array([b"\xff\xfe", b"a"], pa.binary()),
+    # Parquet readers do not check that a string column holds UTF-8.
+    "broken": pa.array([b"\xff\xfe", b"a"], pa.binary()).view(pa.string()),
+}
+
+
+@pytest.mark.parametrize("column", [*NO_TEXT, "image"])
+@pytest.mark.parametrize("parameter", ["label", "path", "split", "text", "attributes"])
+def test_columns_that_are_no_text_are_told(tmp_path, column, parameter):
+    file = write_table(tmp_path / "p.parquet", **NO_TEXT)
+    options = {parameter: [column] if parameter == "text" else column}
+    with pytest.raises(VeneerError, match=f"Reading {file}: the column '{column}', which source"):
+        if parameter == "attributes":
+            open_parquet(file, {column: "string"})
+        else:
+            open_parquet(file, **options)
+
+
+@pytest.mark.parametrize("options", [{"label": "kind"}, {"image": "kind"}])
+def test_a_column_that_is_there_twice_is_told(tmp_path, options):
+    columns = [pa.array(pictures(1)), pa.array(["a"]), pa.array(["b"])]
+    pq.write_table(pa.Table.from_arrays(columns, ["image", "kind", "kind"]), tmp_path / "p.parquet")
+    with pytest.raises(VeneerError, match="it has 2 columns 'kind'"):
+        open_parquet(tmp_path / "p.parquet", **options)
+    assert len(open_parquet(tmp_path / "p.parquet").listing) == 1
+
+
+CLASS_LABEL = '{"info": {"features": {"kind": {"names": %s, "_type": "ClassLabel"}}}}'
+
+
+@pytest.mark.parametrize(
+    ("huggingface", "kinds", "labels"),
+    [
+        (CLASS_LABEL % '["moss", "sand"]', [1, -1], ["sand", None]),
+        (CLASS_LABEL % '["moss", "sand"]', ["sand", "1"], ["sand", "1"]),
+        (CLASS_LABEL % "2", [1, 0], ["1", "0"]),
+        ("no JSON", [1, 0], ["1", "0"]),
+        ('{"info": null}', [1, 0], ["1", "0"]),
+        ("[]", [1, 0], ["1", "0"]),
+        ("[" * 100_000, [1, 0], ["1", "0"]),
+    ],
+)
+def test_metadata_that_does_not_fit_is_ignored(tmp_path, huggingface, kinds, labels):
+    file = write_table(tmp_path / "p.parquet", {"huggingface": huggingface}, kind=kinds)
+    assert open_parquet(file, label="kind").listing["label"].to_pylist() == labels
+
+
+def test_paths_in_the_struct_may_be_numbers_but_no_lists(tmp_path):
+    for number, path in enumerate([7, [7]]):
+        image = [{"bytes": pictures(1)[0], "path": path}]
+        pq.write_table(pa.table({"image": image}), tmp_path / f"{number}.parquet")
+    assert open_parquet(tmp_path / "0.parquet").listing["path"].to_pylist() == ["7"]
+    with pytest.raises(VeneerError, match=r"column 'image\.path', which source"):
+        open_parquet(tmp_path / "1.parquet")
+
+
+def damage(file, group, column):
+    """Overwrite the pages of a column in one row group."""
+    chunk = pq.ParquetFile(file).metadata.row_group(group).column(column)
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    with open(file, "r+b") as opened:
+        opened.seek(start)
+        opened.write(b"\xff" * min(chunk.total_compressed_size, 1000))
+
+
+def test_a_damaged_column_of_labels_is_told(file):
+    damage(file, 0, 2)
+    with pytest.raises(VeneerError, match=f"Reading {file}: the columns kind, .* are damaged"):
+        open_parquet(file, label="kind")
+
+
+def test_rows_of_a_damaged_page_are_refused_and_the_others_read(file):
+    damage(file, 1, 0)
+    images, quarantine = ingest_all(open_parquet(file))
+    refused = {path for path, reason in reasons(quarantine).items() if reason == "unreadable"}
+    assert refused == {f"{row:03d}.png" for row in range(70, 140)}
+    assert len(images) == 200 - 70 - 2
+    assert "the Parquet file is damaged here" in quarantine["detail"].to_pylist()[-1]
+
+
+@pytest.mark.parametrize("struct", [True, False])
+def test_a_file_without_rows_lists_nothing(tmp_path, struct):
+    image = pa.struct({"bytes": pa.binary(), "path": pa.string()}) if struct else pa.binary()
+    schema = pa.schema({"image": image, "kind": pa.string()})
+    pq.write_table(schema.empty_table(), tmp_path / "a.parquet")
+    columns = {"label": "kind", "split": "kind", "text": ["kind", "kind"]}
+    source = open_parquet(tmp_path / "a.parquet", {"kind": "int"}, **columns)
+    assert len(source.listing) == 0
+    images, _ = ingest_all(source)
+    assert len(images) == 0
+
+
+def test_what_cannot_be_listed_is_refused(tmp_path):
+    write_table(tmp_path / "a.parquet", kind=["x", "y"])
+    (tmp_path / "b.parquet").symlink_to("/nowhere")
+    write_table(tmp_path / "c.PARQUET", rows=1, kind=["z"])
+    (tmp_path / "d").symlink_to(tmp_path)
+    source = open_parquet(tmp_path, {"kind": "string"}, label="kind")
+    images, quarantine = ingest_all(source)
+    assert images["label"].to_pylist() == ["x", "y", "z"]
+    assert reasons(quarantine) == {"b.parquet": "unreadable", "d": "symlink_loop"}
+    assert quarantine["detail"].to_pylist()[0] == "a broken link"
+
+
+def test_missing_numbers_are_null(tmp_path):
+    nan = float("nan")
+    columns = {"whole": [1.0, nan], "text": [b"", b" 2 "], "half": [nan, 1.5], "word": ["nan", ""]}
+    file = write_table(tmp_path / "p.parquet", **columns)
+    attributes = {"whole": "int", "text": "int", "half": "string", "word": "double"}
+    source = open_parquet(file, attributes, label="half")
+    assert source.listing["attributes"].to_pylist() == [
+        {"whole": 1, "text": None, "half": None, "word": None},
+        {"whole": None, "text": 2, "half": "1.5", "word": None},
+    ]
+    assert source.listing["label"].to_pylist() == [None, "1.5"]
+    with pytest.raises(VeneerError, match=r"'half', .* cannot be read as int64"):
+        open_parquet(file, {"half": "int"})
+
+
+def test_sides_have_several_names(tmp_path):
+    names = {"train": [" Train", "training"], "test": ["TEST\n", "testing"]}
+    names["validation"] = ["eval", "val", "dev", "valid", "validate", "Validation"]
+    sides = [(name, side) for side, several in names.items() for name in several]
+    sides.append(("odd", None))
+    columns = {"side": [name for name, _ in sides]}
+    file = write_table(tmp_path / "p.parquet", rows=len(sides), **columns)
+    listing = open_parquet(file, split="side").listing
+    assert listing["split"].to_pylist() == [side for _, side in sides]
+
+
+def test_large_images_are_read_fewer_at_a_time(tmp_path, monkeypatch):
+    contents = [bytes([row]) * 10**6 for row in range(40)] + [b"small"] * 200
+    table = pa.table({"image": contents})
+    pq.write_table(table, tmp_path / "p.parquet", row_group_size=40, use_dictionary=False)
+    sizes = []
+    read_pieces = _Images._read_pieces
+
+    def spy(images):
+        for count, piece in read_pieces(images):
+            sizes.append(count)
+            yield count, piece
+
+    monkeypatch.setattr(_Images, "_read_pieces", spy)
+    source = open_parquet(tmp_path / "p.parquet")
+    reads = source.reads(source.listing["location"].to_pylist())
+    assert [read() for read in reads] == contents
+    assert sizes == [16, 16, 8] + [40] * 5
 
 
 def test_all_of_fashion(shared):

@@ -36,8 +36,11 @@ class ImageRowsDataset(AbstractDataset[Stream, ds.Dataset]):
     def load(self) -> ds.Dataset:
         """Open the shards that the manifest names."""
         require(self._exists(), self._path, "data_processing")
-        shards = json.loads((self._path / MANIFEST).read_text())["shards"]
-        return ds.dataset([str(self._path / name) for name in shards], format="parquet")
+        names = json.loads((self._path / MANIFEST).read_text())["shards"]
+        shards = [self._path / name for name in names]
+        for shard in shards:
+            require(shard.is_file(), shard, "data_processing")
+        return ds.dataset([str(shard) for shard in shards], format="parquet")
 
     def save(self, data: Stream) -> None:
         """Replace all rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from veneer.datasets.atomic import settle, telling_of_writing, temporary_beside
+from veneer.errors import VeneerError
+from veneer.schema import IMAGE
+
+logger = logging.getLogger(__name__)
 
 SHARD_BYTES = 256 * 2**20
 # Small row groups let a reader take a few images at a time, and bound what a writer holds.
@@ -38,14 +43,20 @@ class Shard:
             if file.metadata.num_rows == 0:
                 return None
             ids = file.read_row_group(0, columns=["id"])["id"]
+            if not set(IMAGE.names) <= set(file.schema_arrow.names):
+                return None
         except (OSError, pa.ArrowInvalid, KeyError):
             return None
         return cls(path, file.metadata.num_rows, ids[0].as_py(), file.schema_arrow)
 
     def facts(self) -> pa.Table:
-        """Everything but the bytes of the images, as :func:`_facts` gives it."""
+        """Everything but the bytes of the images; nothing where the file is damaged."""
         columns = [name for name in self.schema.names if name != "image"]
-        return _facts(pq.ParquetFile(self.path).read([*columns, "image.path"]))
+        try:
+            return _facts(pq.ParquetFile(self.path).read([*columns, "image.path"]))
+        except (OSError, pa.ArrowInvalid) as error:
+            logger.warning("%s is damaged, and made anew: %s", self.path, error)
+            return _facts(self.schema.empty_table())
 
 
 def open_shards(folder: Path) -> list[Shard]:
@@ -159,9 +170,10 @@ class _OldBytes:
         places = {}
         for number, shard in enumerate(self._shards):
             file = pq.ParquetFile(shard.path)
+            ids = iter(shard.facts()["id"].to_pylist())  # nothing of what is damaged
             for group in range(file.num_row_groups):
-                ids = file.read_row_group(group, columns=["id"])["id"].to_pylist()
-                places |= {each: (number, group, row) for row, each in enumerate(ids)}
+                rows = range(file.metadata.row_group(group).num_rows)
+                places |= {each: (number, group, row) for row, each in zip(rows, ids, strict=False)}
         return places
 
     def fill(self, rows: pa.RecordBatch) -> pa.RecordBatch:
@@ -183,8 +195,14 @@ class _OldBytes:
 
     def _read(self, number: int, group: int, row: int) -> pa.BinaryScalar:
         if self._group is None or self._group[0] != (number, group):
-            file = pq.ParquetFile(self._shards[number].path)
-            column = file.read_row_group(group, columns=["image.bytes"])["image"]
+            path = self._shards[number].path
+            try:
+                column = pq.ParquetFile(path).read_row_group(group, ["image.bytes"])["image"]
+            except (OSError, pa.ArrowInvalid) as error:
+                raise VeneerError(
+                    f"Reading {path}: it is damaged ({error}). Delete it and run again; its images "
+                    "are then read from their files."
+                ) from error
             self._group = (number, group), pc.struct_field(column, "bytes")
         return self._group[1][row]
 

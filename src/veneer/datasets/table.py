@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +15,8 @@ from kedro_datasets._typing import TablePreview
 from veneer.datasets.atomic import replacing, require
 from veneer.streams import Stream
 
+logger = logging.getLogger(__name__)
+
 
 class TableDataset(AbstractDataset[pa.Table | Stream | tuple, pa.Table]):
     """An Arrow table in a ``.parquet`` or ``.csv`` file, written atomically.
@@ -22,7 +25,7 @@ class TableDataset(AbstractDataset[pa.Table | Stream | tuple, pa.Table]):
     ----------
     filepath : str
     missing_ok : bool
-        Loading a file that is not there gives an empty table without columns.
+        Loading a Parquet file that is not there, or damaged, gives an empty table without columns.
     """
 
     def __init__(self, filepath: str, missing_ok: bool = False, metadata: dict | None = None):
@@ -32,12 +35,21 @@ class TableDataset(AbstractDataset[pa.Table | Stream | tuple, pa.Table]):
 
     def load(self) -> pa.Table:
         """Read the whole table."""
-        if self._missing_ok and not self._exists():
-            return pa.table({})
+        if self._missing_ok:
+            return self._load_known()
         require(self._exists(), self._filepath)
         if self._filepath.suffix == ".csv":
             return pyarrow.csv.read_csv(self._filepath)
         return pq.read_table(self._filepath)
+
+    def _load_known(self) -> pa.Table:
+        try:
+            return pq.read_table(self._filepath)
+        except FileNotFoundError:
+            pass
+        except (OSError, pa.ArrowInvalid) as error:
+            logger.warning("%s is damaged, and made anew: %s", self._filepath, error)
+        return pa.table({})
 
     def save(self, data: pa.Table | Stream | tuple) -> None:
         """Write the whole table; an empty tuple saves nothing."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections import Counter
@@ -15,11 +14,17 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from veneer.errors import VeneerError
+from veneer.sources.columns import require_columns
 from veneer.sources.files import moment, reader
-from veneer.sources.folder import cast_attribute
 from veneer.sources.options import CSVOptions, DownloadOptions
-from veneer.sources.parquet import TEXT_SEPARATOR
-from veneer.sources.source import Read, Source, listing_schema
+from veneer.sources.source import (
+    TEXT_SEPARATOR,
+    Read,
+    Source,
+    cast_attribute,
+    listing_schema,
+    with_unique_paths,
+)
 from veneer.sources.urls import Fetched, fetch_first
 
 if TYPE_CHECKING:
@@ -87,17 +92,16 @@ def csv_source(
             max_pixels=max_pixels,
             progress=bar,
         )
-    paths = _unique([picture.url for picture in pictures])
     rows = [
-        {"path": path} | of_product | _file_facts(picture)
-        for path, of_product, picture in zip(paths, facts, pictures, strict=True)
+        {"path": picture.url} | of_product | _file_facts(picture)
+        for of_product, picture in zip(facts, pictures, strict=True)
     ]
 
     def reads(locations: Sequence[bytes]) -> list[Read]:
         return [reader(os.fspath(cache), max_bytes, location) for location in locations]
 
     listing = pa.Table.from_pylist(rows, schema=listing_schema(attributes))
-    return Source(name=os.fspath(file), listing=listing, reads=reads)
+    return Source(name=os.fspath(file), listing=with_unique_paths(listing), reads=reads)
 
 
 def _read(file: Path) -> Iterator[pd.DataFrame]:
@@ -131,33 +135,19 @@ def _read(file: Path) -> Iterator[pd.DataFrame]:
         raise VeneerError(f"Reading {file}: this is no CSV that can be read ({words}).") from error
 
 
-def _check_columns(
-    file: Path, there: list[str], options: CSVOptions, attributes: dict[str, str]
-) -> None:
+def _products(file: Path, options: CSVOptions, attributes: dict[str, str]) -> Iterator[_Product]:
     asked = {
         "source.csv.url": [options.url],
-        "source.csv.label": [options.label] if options.label is not None else [],
+        "source.csv.label": [options.label],
         "source.csv.text": options.text,
         "source.attributes": list(attributes),
     }
-    for parameter, names in asked.items():
-        for name in names:
-            if name not in there:
-                close = difflib.get_close_matches(name, there, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
-                raise VeneerError(
-                    f"Reading {file}: it has no column {name!r}, which {parameter} names.{hint} "
-                    f"There are {', '.join(map(repr, there))}; set {parameter} to one of them."
-                )
-
-
-def _products(file: Path, options: CSVOptions, attributes: dict[str, str]) -> Iterator[_Product]:
-    used = [options.url, *options.text, *attributes, *([options.label] if options.label else [])]
+    used = {name for names in asked.values() for name in names if name is not None}
     number = 0
     for frame in _read(file):
         if number == 0:
-            _check_columns(file, list(frame.columns), options, attributes)
-        columns = {name: frame[name].tolist() for name in dict.fromkeys(used)}
+            require_columns(os.fspath(file), list(frame.columns), asked)
+        columns = {name: frame[name].tolist() for name in used}
         for row in range(len(frame)):
             cells = {name: column[row] for name, column in columns.items()}
             number += 1
@@ -243,16 +233,3 @@ def _file_facts(picture: Fetched) -> dict:
         "size": stat.st_size,
         "modified": moment(stat.st_mtime_ns),
     }
-
-
-def _unique(paths: list[str]) -> list[str]:
-    """Tell rows of the same path apart: a row's id is made of its path."""
-    taken, seen, names = set(paths), Counter(), []
-    for path in paths:
-        seen[path] += 1
-        name = path
-        while seen[path] > 1 and (name := f"{path}#{seen[path]}") in taken:
-            seen[path] += 1
-        taken.add(name)
-        names.append(name)
-    return names

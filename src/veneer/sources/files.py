@@ -15,6 +15,10 @@ from veneer.errors import VeneerError
 from veneer.refusals import RefusedError
 from veneer.sources.source import Read
 
+MOST_LINKS = 3
+"""Links to folders within each other that are followed. A few folders that all link to each other
+would otherwise be a tree without end."""
+
 
 @dataclass(frozen=True, slots=True)
 class File:
@@ -38,7 +42,13 @@ def kind_of(root: str) -> str | None:
     if is_local(root):
         return "folder" if os.path.isdir(root) else "file" if os.path.isfile(root) else None
     filesystem, path = _remote(root)
-    return "folder" if filesystem.isdir(path) else "file" if filesystem.isfile(path) else None
+    try:
+        return "folder" if filesystem.isdir(path) else "file" if filesystem.isfile(path) else None
+    except Exception as error:  # each file system has its own
+        raise VeneerError(
+            f"Reading images from {root}: it cannot be reached ({type(error).__name__}: {error}). "
+            "Check the address, the connection and your rights there."
+        ) from error
 
 
 def walk(root: str) -> Iterator[File]:
@@ -85,8 +95,9 @@ def read_text(address: str) -> str:
     """
     import fsspec
 
+    opener = open if is_local(address) else fsspec.open
     try:
-        with fsspec.open(address, "r", encoding="utf-8-sig") as file:
+        with opener(address, "r", encoding="utf-8-sig") as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
         raise VeneerError(f"Reading {address}: it cannot be read as text ({error}).") from error
@@ -113,6 +124,7 @@ class _Folder:
     path: bytes  # relative
     location: bytes
     above: tuple[tuple[int, int], ...]  # the identities of this folder and those it was reached by
+    links: int = 0  # how many of them were links
 
 
 def _entries(folder: _Folder) -> Iterator[File | _Folder]:
@@ -132,12 +144,17 @@ def _entry(folder: _Folder, entry: os.DirEntry) -> tuple[bytes, File | _Folder]:
         status = entry.stat()
         if not entry.is_dir():
             return path, _file(path, entry.path, status)
-        if entry.is_symlink() and _identity(status) in folder.above:
+        is_link = entry.is_symlink()
+        if is_link and _identity(status) in folder.above:
             target = os.fsdecode(os.readlink(entry.path))
             detail = f"the link leads to {target!r}, a folder that it lies in"
             return path, _refused(path, "symlink_loop", detail)
+        if is_link and folder.links == MOST_LINKS:
+            detail = f"more than {MOST_LINKS} links within each other"
+            return path, _refused(path, "symlink_loop", detail)
         # "a/b.jpg" comes after "a.jpg", so a folder is sorted with its slash.
-        return path + b"/", _Folder(path, entry.path, (*folder.above, _identity(status)))
+        above = (*folder.above, _identity(status))
+        return path + b"/", _Folder(path, entry.path, above, folder.links + is_link)
     except OSError as error:
         if error.errno == errno.ELOOP:
             return path, _refused(path, "symlink_loop", "the link leads back to itself")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -12,7 +13,15 @@ import pyarrow as pa
 from veneer.errors import VeneerError
 from veneer.sources.files import File, is_local, kind_of, read_text, reader, walk
 from veneer.sources.options import FolderOptions
-from veneer.sources.source import Read, Source, listing_schema, with_unique_paths
+from veneer.sources.source import (
+    Read,
+    Source,
+    cast_attribute,
+    listing_schema,
+    with_unique_paths,
+)
+
+logger = logging.getLogger(__name__)
 
 PART_ROWS = 1024
 
@@ -62,11 +71,28 @@ def folder_source(
     listing = pa.concat_tables([*parts, pa.Table.from_pylist(rows, schema=schema)])
     if escaped:
         listing = with_unique_paths(listing)
+    _tell_what_was_found(root, listing, options)
 
     def reads(locations: Sequence[bytes]) -> list[Read]:
         return [reader(root, max_bytes, location) for location in locations]
 
     return Source(name=root, listing=listing, reads=reads)
+
+
+def _tell_what_was_found(root: str, listing: pa.Table, options: FolderOptions) -> None:
+    """Warn where nothing at all has come of a pattern or of lists."""
+    unlabelled = listing["label"].null_count == len(listing)
+    if len(listing) and unlabelled and options.label == "pattern":
+        logger.warning("%s: source.folder.pattern gives no file a label", root)
+    sides = len(listing) - listing["split"].null_count
+    if options.lists:
+        logger.info("%s: the official lists name %d of %d files", root, sides, len(listing))
+    if len(listing) and not sides and options.label == "lists":
+        raise VeneerError(
+            f"Reading labels from lists: none of the {len(listing):,} files in {root} stands in "
+            f"{', '.join(options.lists.values())}. A line is a path below that folder, or its last "
+            "parts, with a label behind it or without."
+        )
 
 
 def _row(file: File) -> dict:
@@ -115,9 +141,9 @@ def _pattern_reader(options: FolderOptions, attributes: dict[str, str]) -> Calla
     def facts(path: str) -> dict:
         match = pattern.search(path)
         groups = match.groupdict() if match else {}
-        found = {"text": groups.get("text")}
+        found = {"text": groups.get("text") or None}
         if options.label == "pattern":
-            found["label"] = groups.get("label")
+            found["label"] = groups.get("label") or None
         if attributes:
             found["attributes"] = {
                 name: cast_attribute(groups.get(name), kind, f"{path}, attribute {name}")
@@ -126,24 +152,6 @@ def _pattern_reader(options: FolderOptions, attributes: dict[str, str]) -> Calla
         return found
 
     return facts
-
-
-def cast_attribute(value: str | None, kind: str, where: str) -> str | int | float | None:
-    """Read an attribute from text; what is empty is null.
-
-    Raises
-    ------
-    VeneerError
-        Where it is not of its kind.
-    """
-    if value is None or not value.strip():
-        return None
-    try:
-        return {"string": str, "int": int, "double": float}[kind](value.strip())
-    except ValueError:
-        raise VeneerError(
-            f"Reading {where}: {value!r} is not of the kind {kind!r} that source.attributes names."
-        ) from None
 
 
 def _list_address(root: str, name: str) -> str:
@@ -158,9 +166,10 @@ def _lists_reader(root: str, options: FolderOptions) -> Callable[[str], dict]:
     if labelled and not options.lists:
         raise VeneerError(
             "Reading labels from lists: source.folder.lists names none, as in "
-            "source.folder.lists={train: train1.txt, test: test1.txt}."
+            "--params source.folder.lists.train=train1.txt,source.folder.lists.test=test1.txt."
         )
     listed: dict[str, tuple] = {}
+    twice = []
     classes = {str(key): value for key, value in options.classes.items()}
     for side, name in options.lists.items():
         address = _list_address(root, name)
@@ -169,7 +178,15 @@ def _lists_reader(root: str, options: FolderOptions) -> Callable[[str], dict]:
         for line in read_text(address).splitlines():
             if line.strip():
                 path, label = _list_entry(line, classes)
-                listed.setdefault(path, (side, label))
+                if listed.setdefault(path, (side, label))[0] != side:
+                    twice.append(path)
+    if twice:
+        logger.warning(
+            "%d files are on two of the official lists and stay on the first one's side, "
+            "as %s on that of %s",
+            *(len(twice), twice[0], listed[twice[0]][0]),
+        )
+    _add_inner_paths(listed)
 
     def facts(path: str) -> dict:
         side, label = _find_listed(listed, path)
@@ -178,16 +195,37 @@ def _lists_reader(root: str, options: FolderOptions) -> Callable[[str], dict]:
     return facts
 
 
-# A path ends with its suffix; a label may follow it. Both may hold spaces.
-_LINE = re.compile(r"(?P<path>.+\.[A-Za-z]\w*)(?:[\s,]+(?P<label>.+))?")
+# A path ends with the suffix of an image; a label may follow. Both may hold spaces.
+_LINE = re.compile(
+    r"""["']?(?P<path>.+\.(?:jpe?g|png|webp|gif|bmp|tiff?))["']?(?:[\s,]+(?P<label>.+))?""",
+    re.IGNORECASE,
+)
 
 
 def _list_entry(line: str, classes: dict[str, str]) -> tuple[str, str | None]:
     """Path and label of a line: ``images/brick/brick_000.jpg``, or ``paper70.jpg 2``."""
     found = _LINE.fullmatch(line.strip())
-    path, label = found.groups() if found else (line.strip(), None)
-    label = label or os.path.basename(os.path.dirname(path)) or None
-    return path.removeprefix("./"), classes.get(label, label)
+    if found:
+        path, label = found.groups()
+    else:  # without a suffix the first word is the path
+        path, *rest = re.split(r"[\s,]+", line.strip(), maxsplit=1)
+        label = rest[0] if rest else None
+    path = path.replace("\\", "/").removeprefix("./").lstrip("/")
+    label = (label or "").strip("\"'") or os.path.basename(os.path.dirname(path)) or None
+    return path, classes.get(label, label)
+
+
+def _add_inner_paths(listed: dict[str, tuple]) -> None:
+    """Let the files of an inner folder be found too: ``brick/1.jpg`` for ``images/brick/1.jpg``."""
+    inner: dict[str, list[tuple]] = {}
+    for path, facts in listed.items():
+        tail = path.partition("/")[2]
+        if "/" in tail:
+            inner.setdefault(tail, []).append(facts)
+    # What two entries could mean, neither does.
+    for tail, facts in inner.items():
+        if len(facts) == 1:
+            listed.setdefault(tail, facts[0])
 
 
 def _find_listed(listed: dict[str, tuple], path: str) -> tuple[str | None, str | None]:

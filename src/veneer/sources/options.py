@@ -118,17 +118,20 @@ class DownloadOptions(Options):
         At once, over all hosts.
     connections_per_host : int
     attempts : int
-        For errors that may pass: no connection, a time-out, a broken transfer, statuses 429 and
-        5xx.
+        For errors that may pass: no connection, a time-out, a broken transfer, a truncated
+        picture, statuses 408, 425, 429 and 5xx.
     backoff : float
-        Seconds before the second attempt; twice as many before each further one.
+        Seconds before the second attempt; twice as many before each further one. A random share of
+        up to a half is added or taken away, and more is waited where the server asks for it.
     timeout : float
         Seconds without a byte.
     time_limit : float
-        Seconds for one picture as a whole.
+        Seconds for one attempt as a whole; what takes longer is not tried again.
     retry_failed : bool
         Ask again for what failed in an earlier run.
     """
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     connections: Positive
     connections_per_host: Positive
@@ -162,7 +165,7 @@ class SourceOptions(Options):
 
     kind: Literal["folder", "parquet", "csv"]
     collection: Annotated[str, AfterValidator(_folder_name)]
-    images: str | int | None = None
+    images: Annotated[str, Field(min_length=1)] | int | None = None
     attributes: dict[str, Literal["string", "int", "double"]]
     text_from_exif: bool
     max_pixels: Annotated[int, Field(ge=1, le=MAX_PIXELS)]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,16 +14,23 @@ import pyarrow.parquet as pq
 
 from veneer.errors import VeneerError
 from veneer.refusals import RefusedError
+from veneer.sources.columns import require_columns
 from veneer.sources.files import File, kind_of, open_location, single, walk
 from veneer.sources.options import ParquetOptions
-from veneer.sources.source import Read, Source, attributes_type, listing_schema, with_unique_paths
-
-TEXT_SEPARATOR = " || "
-"""Stands between the columns that make up one text."""
-
-_SIDES = {"train": "train", "test": "test"} | dict.fromkeys(
-    ("validation", "valid", "validate", "val", "dev"), "validation"
+from veneer.sources.source import (
+    TEXT_SEPARATOR,
+    Read,
+    Source,
+    attributes_type,
+    listing_schema,
+    with_unique_paths,
 )
+
+_SIDES = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+_SIDES |= dict.fromkeys(("validation", "valid", "validate", "val", "dev", "eval"), "validation")
+
+# What pyarrow raises for a file, or a page of it, that is damaged.
+_DAMAGE = (OSError, UnicodeDecodeError, pa.ArrowException)
 
 
 def parquet_source(
@@ -37,6 +44,7 @@ def parquet_source(
 
     The path of a row is what the struct or ``options.path`` says; without one it is the file's
     name and the row's number. Later rows of the same path get ``#2``, ``#3`` and so on behind it.
+    What cannot be listed, such as a broken link, is a row that is refused.
 
     Parameters
     ----------
@@ -54,29 +62,34 @@ def parquet_source(
         When there is no Parquet file, one cannot be read, or a column is missing or of a type
         that cannot be used.
     """
-    files = _parquet_files(root)
-    tables = [_Images(root, file, options.image) for file in files]
-    parts = [
-        _list_rows(images, number, options, attributes) for number, images in enumerate(tables)
-    ]
-    listing = pa.concat_tables(parts)
-    listing = with_unique_paths(listing)
+    alone = kind_of(root) == "file"
+    files = [single(root)] if alone else _parquet_files(root)
+    tables: dict[int, _Images] = {}
+    parts = []
+    for number, file in enumerate(files):
+        if file.refused:
+            parts.append(_list_refusal(file, attributes))
+            continue
+        where = root if alone else f"{root.rstrip('/')}/{file.path}"
+        tables[number] = _Images(root, file, where, options.image)
+        parts.append(_list_rows(tables[number], number, options, attributes))
+    listing = with_unique_paths(pa.concat_tables(parts))
 
     def reads(locations: Sequence[bytes]) -> list[Read]:
         found = []
         for location in locations:
             number, row = map(int, location.split(b":"))
-            found.append(partial(_check_bytes, tables[number].bytes_at(row), max_bytes))
+            # Checked here, so that what is too large is not kept until it is asked for.
+            found.append(partial(_give, _check_bytes(tables[number].bytes_at(row), max_bytes)))
         return found
 
-    signature = " ".join(f"{file.path}:{file.size}" for file in files)
+    signature = " ".join(f"{file.path}:{file.size}" for file in files if not file.refused)
     return Source(name=root, listing=listing, reads=reads, signature=signature)
 
 
 def _parquet_files(root: str) -> list[File]:
-    if kind_of(root) == "file":
-        return [single(root)]
-    files = [file for file in walk(root) if file.path.endswith(".parquet") and not file.refused]
+    # What is refused counts whatever its name: it may be a folder of Parquet files.
+    files = [file for file in walk(root) if file.refused or file.path.lower().endswith(".parquet")]
     if not files:
         state = "holds no *.parquet file" if kind_of(root) else "does not exist"
         raise VeneerError(
@@ -86,57 +99,113 @@ def _parquet_files(root: str) -> list[File]:
     return files
 
 
+def _list_refusal(file: File, attributes: dict[str, str]) -> pa.Table:
+    refused = {"reason": file.refused.reason, "detail": file.refused.detail}
+    row = {"path": file.path, "location": file.location} | refused
+    return pa.Table.from_pylist([row], schema=listing_schema(attributes))
+
+
 class _Images:
     """The image column of one Parquet file, read forwards, a few rows at a time.
 
     A row behind the last one begins anew; `ingest` asks for the rows in their order.
     """
 
-    BATCH_ROWS = 64
+    # A piece ends at whichever comes first.
+    PIECE_ROWS = 64
+    PIECE_BYTES = 16 * 2**20
 
-    def __init__(self, root: str, file: File, column: str):
-        self.name, self.modified, self.column = file.path, file.modified, column
+    def __init__(self, root: str, file: File, where: str, column: str):
+        self.name, self.modified, self.where, self.column = file.path, file.modified, where, column
         try:
             # Not mapped into memory: a file that shrinks while it is read would kill the process.
             self._parquet = pq.ParquetFile(
                 open_location(root, file.location), pre_buffer=False, buffer_size=2**20
             )
-        except (OSError, pa.ArrowInvalid) as error:
+            self.schema = self._parquet.schema_arrow
+            metadata = self._parquet.metadata
+            self._groups = [metadata.row_group(each) for each in range(metadata.num_row_groups)]
+            leaves = enumerate(metadata.schema)  # a struct is several columns of the file
+            self._leaves = [n for n, leaf in leaves if f"{leaf.path}.".startswith(f"{column}.")]
+        except _DAMAGE as error:
             raise VeneerError(
-                f"Reading {file.path} in {root}: this is no readable Parquet file ({error})."
+                f"Reading {where}: this is no readable Parquet file ({_words(error)}); get it "
+                "again, or take it away."
             ) from error
-        self.schema = self._parquet.schema_arrow
-        self.rows = self._parquet.metadata.num_rows
+        self.rows = sum(group.num_rows for group in self._groups)
         self._rewind()
 
     def _rewind(self) -> None:
-        self._batches = None
-        self._first, self._bytes = 0, pa.array([], pa.binary())
+        self._pieces = self._read_pieces()
+        self._first, self._count, self._piece = 0, 0, None
 
     def read(self, columns: list[str]) -> pa.Table:
         """Whole columns."""
-        return self._parquet.read(columns=columns)
+        try:
+            table = self._parquet.read(columns=columns)
+            if len(table) != self.rows:
+                raise OSError(f"{len(table)} rows instead of {self.rows}")
+            return table
+        except _DAMAGE as error:
+            raise VeneerError(
+                f"Reading {self.where}: the columns {', '.join(columns)} are damaged "
+                f"({_words(error)}); get the file again, or name other columns."
+            ) from error
 
-    def bytes_at(self, row: int) -> bytes | None:
-        """The image of a row; null where it has none."""
+    def bytes_at(self, row: int) -> bytes | RefusedError | None:
+        """The image of a row; null where it has none, a refusal where it cannot be read."""
         if row < self._first:
             self._rewind()
-        if self._batches is None:
-            self._batches = self._parquet.iter_batches(self.BATCH_ROWS, columns=[self.column])
-        while row >= self._first + len(self._bytes):
-            self._first += len(self._bytes)
-            column = next(self._batches).column(0)
-            struct = pa.types.is_struct(column.type)
-            self._bytes = pc.struct_field(column, "bytes") if struct else column
-        return self._bytes[row - self._first].as_py()
+        while row >= self._first + self._count:
+            self._first += self._count
+            self._count, self._piece = next(self._pieces)
+        if isinstance(self._piece, RefusedError):
+            return self._piece
+        return self._piece[row - self._first].as_py()
+
+    def _read_pieces(self) -> Iterator[tuple[int, pa.Array | RefusedError]]:
+        """The column in pieces, each with its count of rows, which add up to those of the file.
+
+        Behind a damaged page the rest of its row group is one refusal.
+        """
+        for number, group in enumerate(self._groups):
+            left, words = group.num_rows, "it ends too early"
+            try:
+                for batch in self._parquet.iter_batches(
+                    self._rows_a_piece(group), row_groups=[number], columns=[self.column]
+                ):
+                    column = batch.column(self.column)
+                    struct = pa.types.is_struct(column.type)
+                    yield len(column), pc.struct_field(column, "bytes") if struct else column
+                    left -= len(column)
+            except _DAMAGE as error:
+                words = _words(error)
+            if left:
+                yield left, RefusedError("unreadable", f"the Parquet file is damaged here: {words}")
+
+    def _rows_a_piece(self, group: pq.RowGroupMetaData) -> int:
+        size = sum(group.column(leaf).total_uncompressed_size for leaf in self._leaves)
+        return max(1, min(self.PIECE_ROWS, self.PIECE_BYTES * group.num_rows // max(1, size)))
 
 
-def _check_bytes(data: bytes | None, max_bytes: int) -> bytes:
+def _words(error: Exception) -> str:
+    """An error of pyarrow in one line."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
+def _check_bytes(data: bytes | RefusedError | None, max_bytes: int) -> bytes | RefusedError:
     if data is None:
-        raise RefusedError("no_image", "the row has no image bytes")
-    if len(data) > max_bytes:
-        raise RefusedError("too_many_bytes", f"{len(data):,} bytes, more than {max_bytes:,}")
+        return RefusedError("no_image", "the row has no image bytes")
+    if isinstance(data, bytes) and len(data) > max_bytes:
+        return RefusedError("too_many_bytes", f"{len(data):,} bytes, more than {max_bytes:,}")
     return data
+
+
+def _give(found: bytes | RefusedError) -> bytes:
+    if isinstance(found, RefusedError):
+        # A new one: that of a damaged piece stands for many rows, which are read in threads.
+        raise RefusedError(found.reason, found.detail)
+    return found
 
 
 def _list_rows(
@@ -150,24 +219,29 @@ def _list_rows(
     count = images.rows
     nothing = pa.nulls(count, pa.string())
 
-    def texts(name: str | None) -> pa.Array:
-        return nothing if name is None else _as_text(columns[name])
+    def texts(name: str | None, parameter: str) -> pa.Array:
+        if name is None:
+            return nothing
+        return _as_text(columns[name], _Use(images.where, name, f"source.parquet.{parameter}"))
 
     if in_struct:
-        path = pc.struct_field(columns[options.image].combine_chunks(), "path")
-        path = path.combine_chunks() if isinstance(path, pa.ChunkedArray) else path
+        path = pc.struct_field(columns[options.image], "path")
+        use = _Use(images.where, f"{options.image}.path", "source.parquet.image")
+        path = _as_text(path, use)
     else:
-        path = texts(options.path)
-    numbered = pa.array([f"{images.name}/{row}" for row in range(count)])
+        path = texts(options.path, "path")
+    numbered = pa.array([f"{images.name}/{row}" for row in range(count)], pa.string())
     path = pc.coalesce(pc.if_else(pc.equal(path, ""), None, path), numbered)
-    texts_joined = _join([texts(name) for name in options.text]) if options.text else nothing
+    described = [texts(name, "text") for name in options.text]
+    sides = texts(options.split, "split").to_pylist()
     table = {
         "path": path,
-        "label": _empty_as_null(_class_names(images, options.label, texts(options.label))),
-        "text": texts_joined,
+        "label": _empty_as_null(
+            _class_names(images.schema, options.label, texts(options.label, "label"))
+        ),
+        "text": _join(described) if described else nothing,
         "split": pa.array(
-            [_SIDES.get(str(side).lower()) for side in texts(options.split).to_pylist()],
-            pa.string(),
+            [_SIDES.get((side or "").strip().casefold()) for side in sides], pa.string()
         ),
         "size": pa.nulls(count, pa.int64()),
         "modified": pa.array([images.modified] * count, pa.timestamp("us", tz="UTC")),
@@ -178,7 +252,10 @@ def _list_rows(
     }
     struct = attributes_type(attributes)
     if struct is not None:
-        fields = [_cast(columns[field.name], field, images.name) for field in struct]
+        fields = [
+            _cast(columns[field.name], field.type, _Use(images.where, field.name))
+            for field in struct
+        ]
         table["attributes"] = pa.StructArray.from_arrays(fields, fields=list(struct))
     return pa.table(table, schema=listing_schema(attributes))
 
@@ -199,42 +276,73 @@ def _check_columns(images: _Images, options: ParquetOptions, attributes: dict[st
         "source.parquet.text": options.text,
         "source.attributes": list(attributes),
     }
+    require_columns(images.where, images.schema.names, asked)
     for parameter, names in asked.items():
-        for name in names:
-            if name is not None and name not in images.schema.names:
-                close = difflib.get_close_matches(name, images.schema.names, n=1)
-                hint = f" Did you mean {close[0]!r}?" if close else ""
-                raise VeneerError(
-                    f"Reading {images.name}: it has no column {name!r}, which {parameter} names."
-                    f"{hint} There are {', '.join(images.schema.names)}."
-                )
+        for name in filter(None, names):
+            column = images.schema.field(name).type
+            image = name == options.image  # large, and no text even where its bytes are
+            if parameter != "source.parquet.image" and (image or pa.types.is_nested(column)):
+                found = f"is of the type {column}, which is no text or number"
+                raise _Use(images.where, name, parameter).error(found)
     column = images.schema.field(options.image).type
     if pa.types.is_struct(column) and column.get_field_index("bytes") >= 0:
         column = column.field("bytes").type
     if not (pa.types.is_binary(column) or pa.types.is_large_binary(column)):
         raise VeneerError(
-            f"Reading {images.name}: the column {options.image!r}, which source.parquet.image "
+            f"Reading {images.where}: the column {options.image!r}, which source.parquet.image "
             f"names, is of the type {column}; image bytes are a binary column, or a struct with "
             "a binary field `bytes`."
         )
 
 
-def _class_names(images: _Images, column: str | None, labels: pa.Array) -> pa.Array:
+@dataclass(frozen=True)
+class _Use:
+    """What a column is used for, for messages."""
+
+    where: str  # the file
+    column: str
+    parameter: str = "source.attributes"
+
+    def error(self, found: str) -> VeneerError:
+        return VeneerError(
+            f"Reading {self.where}: the column {self.column!r}, which {self.parameter} names, "
+            f"{found}; change {self.parameter}."
+        )
+
+
+def _class_names(schema: pa.Schema, column: str | None, labels: pa.Array) -> pa.Array:
     """Names for the numbers of a Hugging Face ClassLabel, which stand in the file's metadata."""
-    metadata = json.loads((images.schema.metadata or {}).get(b"huggingface", b"{}"))
-    feature = metadata.get("info", {}).get("features", {}).get(column)
-    if not isinstance(feature, dict) or "names" not in feature:
+    try:
+        metadata = json.loads((schema.metadata or {})[b"huggingface"])
+        names = metadata["info"]["features"][column]["names"]
+    except (LookupError, TypeError, ValueError, RecursionError):  # anything may stand there
         return labels
-    names = dict(enumerate(feature["names"]))
-    named = [None if label is None else names.get(int(label)) for label in labels.to_pylist()]
-    return pa.array(named, pa.string())
+    # Some files hold the names themselves and still have that metadata.
+    if not isinstance(names, list) or not pa.types.is_integer(schema.field(column).type):
+        return labels
+    by_number = {str(number): str(name) for number, name in enumerate(names)}
+    return pa.array([by_number.get(label) for label in labels.to_pylist()], pa.string())
 
 
-def _as_text(column: Any) -> pa.Array:
+def _values(column: Any) -> pa.Array:
+    """One array of plain values, where NaN, which pandas writes for what is missing, is null."""
     column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    return column.cast(pa.string())
+    if pa.types.is_floating(column.type):
+        return pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+    return column
+
+
+def _as_text(column: Any, use: _Use) -> pa.Array:
+    try:
+        text = _values(column).cast(pa.string())
+        text.validate(full=True)  # a string column can hold bytes that are no UTF-8
+    except _DAMAGE as error:
+        raise use.error(
+            f"is of the type {column.type} and cannot be read as text ({_words(error)})"
+        ) from error
+    return text
 
 
 def _empty_as_null(column: pa.Array) -> pa.Array:
@@ -251,15 +359,13 @@ def _join(columns: list[pa.Array]) -> pa.Array:
     return joined
 
 
-def _cast(column: pa.ChunkedArray, field: pa.Field, name: str) -> pa.Array:
-    array = _as_text(column) if pa.types.is_string(field.type) else column.combine_chunks()
+def _cast(column: pa.ChunkedArray, kind: pa.DataType, use: _Use) -> pa.Array:
+    if pa.types.is_string(kind):
+        return _as_text(column, use)
     try:
-        array = array.cast(field.type)
-        # What pandas writes for a number that is missing.
-        nan = pc.is_nan(array) if pa.types.is_floating(field.type) else pa.scalar(False)
-        return pc.if_else(nan, pa.scalar(None, field.type), array)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise VeneerError(
-            f"Reading {name}: the column {field.name!r} cannot be read as {field.type}, which "
-            f"source.attributes asks for ({error})."
-        ) from error
+        values = _values(column)
+        if not (pa.types.is_primitive(values.type) or pa.types.is_decimal(values.type)):
+            values = _empty_as_null(_as_text(values, use))
+        return _values(values.cast(kind))  # once more: "nan" may have been a text
+    except _DAMAGE as error:
+        raise use.error(f"cannot be read as {kind} ({_words(error)})") from error

@@ -49,6 +49,16 @@ def open_source(location: RawLocation, options: SourceOptions) -> Source:
         When there is nothing to be read, or it is not what ``options`` says of it.
     """
     require_files(location)
+    source = _open(location, options)
+    if not len(source.listing):
+        raise VeneerError(
+            f"Reading images: {source.name} holds nothing that is part of the collection. Look at "
+            f"what is there, and at source.{options.kind} in the parameters."
+        )
+    return source
+
+
+def _open(location: RawLocation, options: SourceOptions) -> Source:
     common = {"attributes": options.attributes, "max_bytes": options.max_bytes}
     if options.kind == "parquet":
         return parquet_source(location.root, options.parquet, **common)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from veneer.errors import VeneerError
+
 LISTING = pa.schema(
     [
         ("path", pa.string()),  # relative to the source, POSIX; unique
@@ -24,6 +26,9 @@ LISTING = pa.schema(
     ]
 )
 """One file of a source. A struct column ``attributes`` follows where the source has some."""
+
+TEXT_SEPARATOR = " || "
+"""Stands between the columns that make up one text."""
 
 Read = Callable[[], bytes]
 
@@ -108,3 +113,36 @@ def attributes_type(attributes: dict[str, str] | None) -> pa.StructType | None:
 def attributes_of(schema: pa.Schema) -> pa.StructType | None:
     """Arrow type of the column ``attributes`` of a schema; None where there is none."""
     return schema.field("attributes").type if "attributes" in schema.names else None
+
+
+def cast_attribute(value: str | None, kind: str, where: str) -> str | int | float | None:
+    """Read an attribute from text; what is empty is null.
+
+    Parameters
+    ----------
+    value : str, optional
+    kind : {"string", "int", "double"}
+    where : str
+        For the message.
+
+    Raises
+    ------
+    VeneerError
+        Where it is not of its kind.
+    """
+    text = (value or "").strip()
+    if not text:
+        return None
+    if kind == "string":
+        return text
+    try:
+        if "_" in text:  # Python's way to write numbers, and nobody else's
+            raise ValueError
+        number = int(text) if kind == "int" else float(text)
+        if kind == "int" and not -(2**63) <= number < 2**63:
+            raise ValueError
+        return number
+    except ValueError:
+        raise VeneerError(
+            f"Reading {where}: {value!r} is not of the kind {kind!r} that source.attributes names."
+        ) from None

@@ -6,41 +6,44 @@ A picture lies in the cache under the SHA-1 of its address. What failed is remem
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import heapq
-import itertools
 import json
 import logging
 import os
 import random
-import threading
+import ssl
+import textwrap
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
-from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from veneer import __version__
 from veneer.errors import VeneerError
 from veneer.images import inspect_image
 from veneer.refusals import RefusedError
-from veneer.sources.client import Client, RequestError, host_of
 from veneer.sources.options import DownloadOptions
+
+if TYPE_CHECKING:
+    import aiohttp
 
 logger = logging.getLogger(__name__)
 
 LONGEST_WAIT = 120.0
 """Seconds: the most that a ``Retry-After`` or the back-off can put an address off."""
 
-MOST_REDIRECTS = 10
-
 SILENT_LIMIT = 20
 """Requests in a row without any answer, after which a host is not asked again in this run."""
 
-_STALE = 3600  # seconds; a temporary file of this age is not being written by anybody
-_NEVER = float("inf")
-# An unpacked picture takes far more memory than its file, so few are unpacked at one time.
-_inspecting = threading.BoundedSemaphore(4)
+_ROWS_A_CONNECTION = 50  # so many are begun: beside a slow host there is work for others
+_INSPECTING = 4  # at one time: an unpacked picture takes far more memory than its file
 
 
 @dataclass(frozen=True)
@@ -86,59 +89,31 @@ def fetch_first(
     max_bytes, max_pixels : int
         Larger pictures are none.
     progress : tqdm, optional
-        Its ``update(1)`` is called once a row.
+        Its ``update(1)`` is called once a row, in another thread.
 
     Raises
     ------
     VeneerError
         When the cache cannot be written.
     """
-    _sweep(cache)
-    work = _Work(cache, options, max_bytes, max_pixels)
-    errors: dict[str, str] = {}  # of each address; empty where its picture is in the cache
-    waiting: dict[str, list[int]] = {}  # which rows wait for an address
     found: list[Fetched | None] = [None] * len(rows)
+    rows_left = iter(enumerate(rows))  # the workers share it
 
-    def begin(url: str) -> None:
-        """Have an address asked, unless the answer is known."""
-        known = work.recall(url)
-        if known is not None:
-            errors[url] = known
-            return
-        try:
-            work.queue.put(_Job(url, url))
-            waiting[url] = []
-        except RequestError as error:
-            errors[url] = str(error)
+    async def work(pictures: _Pictures) -> None:
+        for number, urls in rows_left:
+            found[number] = await pictures.first(urls)
+            if progress is not None:
+                progress.update(1)
+            await asyncio.sleep(0)  # among cached pictures Ctrl-C would not be heard without it
 
-    def settle(row: int) -> None:
-        """Give the row its picture, or let it wait for its next address."""
-        for url in rows[row]:
-            if url not in errors and url not in waiting:
-                begin(url)
-            if url in waiting:
-                waiting[url].append(row)
-                return
-            if not errors[url]:
-                found[row] = Fetched(url, place(cache, url))
-                break
-        else:
-            found[row] = _failed(rows[row], errors)
-        if progress is not None:
-            progress.update(1)
+    async def fetch_all() -> int:
+        async with _session(options) as session, asyncio.TaskGroup() as workers:
+            pictures = _Pictures(session, cache, options, max_bytes, max_pixels)
+            for _ in range(min(len(rows), options.connections * _ROWS_A_CONNECTION)):
+                workers.create_task(work(pictures))
+        return pictures.asked
 
-    asked = 0
-    try:
-        for row in range(len(rows)):
-            settle(row)
-        work.start(min(options.connections, len(rows)) if waiting else 0)
-        while waiting:
-            url, errors[url] = work.outcome()
-            asked += 1
-            for row in waiting.pop(url):
-                settle(row)
-    finally:
-        work.stop()
+    asked = _run(fetch_all())
     failed = sum(result.path is None for result in found)
     again = " (source.download.retry_failed=true asks for these again)" if failed else ""
     logger.info(
@@ -154,275 +129,204 @@ def place(cache: Path, url: str) -> Path:
     return cache / digest[:2] / digest
 
 
-def _failed(urls: Sequence[str], errors: dict[str, str]) -> Fetched:
-    if not urls:
-        return Fetched("", reason="download_failed", detail="the row has no address")
-    detail = f"{urls[-1]}: {errors[urls[-1]]}"
-    return Fetched(urls[0], reason="download_failed", detail=detail)
+def _run(work: Coroutine) -> Any:
+    """Run it in a loop and a thread of its own: in a notebook, this thread has a running loop."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work)
+    with closing(loop), ThreadPoolExecutor(1) as thread:
+        try:
+            return thread.submit(loop.run_until_complete, task).result()
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            loop.call_soon_threadsafe(task.cancel)  # for Ctrl-C, which comes to this thread only
 
 
-def _record(path: Path) -> Path:
-    return path.with_name(f"{path.name}.json")
+def _session(options: DownloadOptions) -> aiohttp.ClientSession:
+    import aiohttp
+    from requests.certs import where
+
+    trusted = ssl.create_default_context()
+    trusted.load_verify_locations(where())  # some systems have no certificates of their own
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=options.connections, limit_per_host=options.connections_per_host, ssl=trusted
+        ),
+        timeout=aiohttp.ClientTimeout(sock_connect=options.timeout, sock_read=options.timeout),
+        headers={"User-Agent": f"veneer/{__version__}", "Accept-Encoding": "identity"},
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=True,  # proxies
+    )
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(cache: Path, path: Path, data: bytes) -> None:
     """Write a file that is either whole or not there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink()
+        raise VeneerError(
+            f"Downloading pictures into {cache}: {error.strerror or error}. What was fetched is "
+            "kept: run it again when this is put right."
+        ) from error
 
 
-def _sweep(cache: Path) -> None:
-    """Remove what killed runs have left. Another run may be writing: only what is old."""
-    for temporary in cache.glob("??/.*.tmp"):
-        try:
-            if time.time() - temporary.stat().st_mtime > _STALE:
-                temporary.unlink()
-        except OSError:
-            continue
+def _host_of(url: str) -> str:
+    with suppress(ValueError):
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname:
+            return parts.hostname
+    raise _FetchError("this is no http or https address")
 
 
-@dataclass
-class _Job:
-    """One address and what has been tried."""
-
-    url: str
-    target: str  # what is asked next: the address, or where it was redirected
-    attempts: int = 0
-    redirects: int = 0
-    spent: float = 0.0  # seconds in requests
-
-
-@dataclass
-class _Host:
-    name: str
-    jobs: list[tuple[float, int, _Job]] = field(default_factory=list)  # a heap, by time
-    active: int = 0
-    not_before: float = 0.0
-    offered: float = _NEVER  # time of its entry in the queue's heap
-    silent: int = 0  # requests in a row without an answer
+def _wanted_wait(response: aiohttp.ClientResponse) -> float:
+    """Seconds of a ``Retry-After``, which may also be a date."""
+    wanted = response.headers.get("Retry-After", "")
+    if wanted.isdecimal():
+        return float(wanted)
+    with suppress(ValueError, OverflowError):
+        return parsedate_to_datetime(wanted).timestamp() - time.time()
+    return 0
 
 
-class _Queue:
-    """Jobs by their hosts.
+def _explained(error: Exception) -> _FetchError:
+    """What aiohttp has raised, and whether it may pass."""
+    import aiohttp
 
-    Whoever asks is given a job of a host that has a connection to spare. A job that must wait,
-    for its host or for its next attempt, waits in here and keeps nobody from working.
-    """
-
-    def __init__(self, connections_per_host: int):
-        self.stopped = False
-        self._limit = connections_per_host
-        self._hosts: dict[str, _Host] = {}
-        self._ready: list[tuple[float, int, _Host]] = []  # a heap, by time
-        self._numbers = itertools.count()  # of the same time, first come, first served
-        self._changed = threading.Condition()
-
-    def put(self, job: _Job, due: float = 0.0) -> None:
-        """Add a job that is to be done from the time ``due`` on."""
-        name = host_of(job.target)
-        with self._changed:
-            host = self._hosts.setdefault(name, _Host(name))
-            heapq.heappush(host.jobs, (due, next(self._numbers), job))
-            self._offer(host)
-
-    def take(self) -> tuple[_Job, _Host] | None:
-        """Wait for a job; None when it is all over. The host must be released."""
-        with self._changed:
-            while not self.stopped:
-                due, _, host = self._ready[0] if self._ready else (_NEVER, 0, None)
-                now = time.monotonic()
-                if due > now:
-                    self._changed.wait(None if due == _NEVER else due - now)
-                    continue
-                heapq.heappop(self._ready)
-                if due != host.offered:  # an earlier entry has been used
-                    continue
-                host.offered = _NEVER
-                job = heapq.heappop(host.jobs)[2] if self._due(host) <= now else None
-                host.active += job is not None
-                self._offer(host)
-                if job is not None:
-                    return job, host
-            return None
-
-    def release(self, host: _Host) -> None:
-        """Give back the connection of a job that was taken."""
-        with self._changed:
-            host.active -= 1
-            self._offer(host)
-
-    def pause(self, host: _Host, until: float) -> None:
-        """Ask the host for nothing before a time."""
-        with self._changed:
-            host.not_before = max(host.not_before, until)
-
-    def stop(self) -> None:
-        """Let everybody go who waits."""
-        with self._changed:
-            self.stopped = True
-            self._changed.notify_all()
-
-    def _due(self, host: _Host) -> float:
-        if not host.jobs or host.active >= self._limit:
-            return _NEVER
-        return max(host.jobs[0][0], host.not_before)
-
-    def _offer(self, host: _Host) -> None:
-        due = self._due(host)
-        if due < host.offered:
-            host.offered = due
-            heapq.heappush(self._ready, (due, next(self._numbers), host))
-            self._changed.notify()
+    if type(error) is TimeoutError:  # aiohttp's own ones are of other classes
+        return _FetchError("it took too long")
+    words = textwrap.shorten(f"{type(error).__name__}: {error}", 300)
+    not_http = (ValueError, aiohttp.NonHttpUrlClientError)  # InvalidURL is a ValueError
+    lasting = (*not_http, aiohttp.TooManyRedirects, aiohttp.ClientSSLError)
+    return _FetchError(words, passing=not isinstance(error, lasting))
 
 
-class _Work:
-    """Threads that do the jobs of a queue, and the outcome of each address.
+class _FetchError(Exception):
+    """An address did not give a picture; if this is ``passing``, it may do so later."""
 
-    An outcome is an error; where the picture is in the cache, it is empty.
-    """
+    def __init__(self, message: str, *, passing: bool = False, wait: float = 0):
+        super().__init__(message)
+        self.passing, self.wait = passing, wait
 
-    def __init__(self, cache: Path, options: DownloadOptions, max_bytes: int, max_pixels: int):
-        self.queue = _Queue(options.connections_per_host)
-        self._cache, self._options, self._max_pixels = cache, options, max_pixels
-        self._limits = [max_bytes, max_pixels]
-        self._outcomes: SimpleQueue[tuple[str, str | Exception]] = SimpleQueue()
-        self._client = Client(
-            timeout=options.timeout,
-            max_bytes=max_bytes,
-            hosts=options.connections,
-            connections_per_host=options.connections_per_host,
-        )
 
-    def start(self, threads: int) -> None:
-        for number in range(threads):
-            # Daemons: a process that is interrupted does not wait for the slowest server.
-            threading.Thread(target=self._run, name=f"download-{number}", daemon=True).start()
+class _Pictures:
+    """The pictures behind addresses, from the cache or from the web."""
 
-    def stop(self) -> None:
-        self.queue.stop()
-        self._client.stop()
+    def __init__(
+        self, session: aiohttp.ClientSession, cache: Path, options: DownloadOptions, *limits: int
+    ):
+        self._session, self._cache, self._options = session, cache, options
+        self._limits = list(limits)  # of bytes and of pixels
+        self._errors: dict[str, asyncio.Future[str]] = {}  # of each address; see `_error`
+        self._silent: Counter[str] = Counter()  # requests in a row without an answer, by host
+        # First a host is waited for, then a connection: so a slow host keeps no other from being
+        # asked. The session has the same limits, for where redirects lead to; but the time that is
+        # waited there is not free, and an answer that has been read does not count there any more.
+        self._hosts = defaultdict(lambda: asyncio.Semaphore(options.connections_per_host))
+        self._connections = asyncio.Semaphore(options.connections)
+        self._inspecting = asyncio.Semaphore(_INSPECTING)
+        self.asked = 0
 
-    def outcome(self) -> tuple[str, str]:
-        """Wait for the next address that is done, and its outcome."""
-        url, outcome = self._outcomes.get()
-        if isinstance(outcome, OSError):
-            raise VeneerError(
-                f"Downloading pictures into {self._cache}: {outcome.strerror or outcome}. What "
-                "was fetched is kept: run it again when this is put right."
-            ) from outcome
-        if isinstance(outcome, Exception):
-            raise outcome
-        return url, outcome
+    async def first(self, urls: Sequence[str]) -> Fetched:
+        """The first of these that gives a picture."""
+        detail = "the row has no address"
+        for url in urls:
+            error = await self._error(url)
+            if not error:
+                return Fetched(url, place(self._cache, url))
+            detail = f"{url}: {error}"
+        return Fetched(urls[0] if urls else "", reason="download_failed", detail=detail)
 
-    def recall(self, url: str) -> str | None:
+    async def _error(self, url: str) -> str:
+        """Why there is no picture; where it is in the cache now, an empty text."""
+        if url not in self._errors:
+            self._errors[url] = asyncio.get_running_loop().create_future()
+            known = self._recall(url)
+            self._errors[url].set_result(await self._fetch(url) if known is None else known)
+        return await self._errors[url]
+
+    def _recall(self, url: str) -> str | None:
         """The outcome of an earlier run, where there is one."""
         path = place(self._cache, url)
-        try:
+        with suppress(OSError):
             if path.stat().st_size:
                 return ""
-        except OSError:
-            pass
         if self._options.retry_failed:
             return None
         try:
-            record = json.loads(_record(path).read_text(encoding="utf-8"))
+            record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             # What was too large under other limits may not be so now.
             return record["error"] if record["limits"] in (None, self._limits) else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def _run(self) -> None:
-        while (taken := self.queue.take()) is not None:
-            job, host = taken
+    async def _fetch(self, url: str) -> str:
+        """As `_error`, from the web."""
+        self.asked += 1
+        for attempt in range(1, self._options.attempts + 1):
             try:
-                outcome = self._do(job, host)
-            except Exception as error:  # no fault of the address: a full disk, a mistake in here
-                outcome = error
-            self.queue.release(host)
-            if outcome is not None:
-                self._outcomes.put((job.url, outcome))
+                host = _host_of(url)
+                async with self._hosts[host], self._connections:
+                    body = await self._get(url, host)
+                    async with self._inspecting:
+                        await asyncio.to_thread(self._keep, url, body)
+                return ""
+            except _FetchError as failure:
+                error, wait = str(failure), failure.wait
+                if not failure.passing or attempt == self._options.attempts:
+                    break
+            # After equal waits, all that failed together would come back together.
+            delay = self._options.backoff * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+            await asyncio.sleep(min(max(delay, wait), LONGEST_WAIT))
+        limits = self._limits if error.startswith("too_many") else None
+        record = json.dumps({"url": url, "error": error, "limits": limits}, indent=1).encode()
+        path = place(self._cache, url).with_suffix(".json")
+        await asyncio.to_thread(_write, self._cache, path, record)
+        return error
 
-    def _do(self, job: _Job, host: _Host) -> str | None:
-        """Make one request. Gives the outcome; None where it is not the last one."""
-        path = place(self._cache, job.url)
+    async def _get(self, url: str, host: str) -> bytes:
+        import aiohttp
+
+        if self._silent[host] >= SILENT_LIMIT:
+            raise _FetchError(f"not asked: {host} did not answer {SILENT_LIMIT} times in a row")
         try:
-            body = self._ask(job, host)
-            if body is None:
-                self.queue.put(job)
-                return None
-            _inspect(body, self._max_pixels)
-        except RequestError as error:
-            # What was cut off tells nothing of the address.
-            if self.queue.stopped or (error.passing and self._try_later(job, host, error)):
-                return None
-            facts = {
-                "url": job.url,
-                "error": str(error),
-                "permanent": not error.passing,
-                "limits": self._limits if error.too_large else None,
-            }
-            _write(_record(path), json.dumps(facts, indent=1).encode())
-            return str(error)
-        _write(path, body)
-        _record(path).unlink(missing_ok=True)
-        return ""
+            async with (
+                asyncio.timeout(self._options.time_limit),
+                self._session.get(url, max_redirects=10) as response,
+            ):
+                self._silent[host] = 0
+                return await self._body(response)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            self._silent[host] += 1
+            raise _explained(error) from None
 
-    def _ask(self, job: _Job, host: _Host) -> bytes | None:
-        """The body of the answer; None where the job is to go on at another address."""
-        if host.silent >= SILENT_LIMIT:
-            job.attempts = self._options.attempts
-            message = f"not asked: {host.name} did not answer {SILENT_LIMIT} times in a row"
-            raise RequestError(message, passing=True)
-        job.attempts += not job.redirects
-        start = time.monotonic()
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        status, max_bytes = response.status, self._limits[0]
+        if not 200 <= status < 300:
+            passing = status in (408, 425, 429) or status >= 500
+            message = f"status {status} {response.reason}"
+            raise _FetchError(message, passing=passing, wait=_wanted_wait(response))
+        announced, body = response.content_length or 0, bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if max(announced, len(body)) > max_bytes:
+                raise _FetchError(f"too_many_bytes: more than {max_bytes:,}")
+        return bytes(body)
+
+    def _keep(self, url: str, body: bytes) -> None:
+        """Write it into the cache if it is a picture."""
+        path = place(self._cache, url)
         try:
-            answer = self._client.get(job.target, self._options.time_limit - job.spent)
-            host.silent = 0
-        except RequestError as error:
-            if error.answered:
-                host.silent = 0
-            elif error.passing:
-                host.silent += 1
-            raise
-        finally:
-            job.spent += time.monotonic() - start
-        if isinstance(answer, bytes):
-            return answer
-        job.target = answer
-        job.redirects += 1
-        if job.redirects > MOST_REDIRECTS:
-            raise RequestError(f"more than {MOST_REDIRECTS} redirects")
-        return None
-
-    def _try_later(self, job: _Job, host: _Host, error: RequestError) -> bool:
-        """Put the job back, unless it has had its attempts and its time."""
-        # After equal waits, all that failed together would come back together.
-        delay = self._options.backoff * 2 ** (job.attempts - 1) * random.uniform(0.5, 1.5)
-        until = time.monotonic() + min(max(delay, error.wait or 0), LONGEST_WAIT)
-        if error.wait is not None:
-            self.queue.pause(host, until)
-        if job.attempts >= self._options.attempts or job.spent >= self._options.time_limit:
-            return False
-        job.target, job.redirects = job.url, 0
-        self.queue.put(job, until)
-        return True
-
-
-def _inspect(data: bytes, max_pixels: int) -> None:
-    try:
-        with _inspecting:
-            inspect_image(data, max_pixels=max_pixels)
-    except RefusedError as refused:
-        raise RequestError(
-            str(refused),
-            passing=refused.reason == "truncated",  # a server may cut it short without a word
-            too_large=refused.reason == "too_many_pixels",
-        ) from None
+            inspect_image(body, max_pixels=self._limits[1])
+        except RefusedError as refused:
+            # A server may cut an answer short without a word.
+            raise _FetchError(str(refused), passing=refused.reason == "truncated") from None
+        _write(self._cache, path, body)
+        path.with_suffix(".json").unlink(missing_ok=True)

@@ -66,7 +66,8 @@ def ingest(
     options: SourceOptions,
 ) -> tuple[Stream, Stream]:
     """Check every file: image rows, and the quarantine of what was refused."""
-    reading = options.reading(source.signature)
+    # The same paths in another place are other files.
+    reading = options.reading(f"{source.name} {source.signature}")
     known = known_images.get(reading, KNOWN_IMAGE.empty_table())
     if (known_quarantine.schema.metadata or {}).get(READING, b"").decode() != reading:
         known_quarantine = QUARANTINE.empty_table()
@@ -80,16 +81,18 @@ def ingest(
 
     def watched() -> Iterator[pa.RecordBatch]:
         reasons: Counter = Counter()
+        example = ""
         total = len(source.listing)
         with tqdm(total=total, desc="ingesting", unit=" files", disable=None) as bar:
             for batch in checked:
                 reasons.update(batch["reason"].to_pylist())
+                example = example or _first_refusal(batch)
                 bar.update(batch.num_rows)
                 yield batch
         accepted = reasons.pop(None, 0)
         if reasons:
             logger.info("refused: %s", _in_words(reasons))
-        _require_enough(accepted, reasons, source, options)
+        _require_enough(accepted, reasons, example, source, options)
 
     return accepted_and_refused(watched(), source.attributes, reading)
 
@@ -98,56 +101,83 @@ def _in_words(reasons: Counter) -> str:
     return ", ".join(f"{n:,} {reason}" for reason, n in reasons.most_common())
 
 
+def _first_refusal(batch: pa.RecordBatch) -> str:
+    """Path and detail of the first refused row of a batch; empty where there is none."""
+    place = pc.index(pc.is_valid(batch["reason"]), True).as_py()
+    if place < 0:
+        return ""
+    return f"{batch['image'][place].as_py()['path']}: {batch['detail'][place].as_py()}"
+
+
 def _require_enough(
-    accepted: int, reasons: Counter, source: Source, options: SourceOptions
+    accepted: int, reasons: Counter, example: str, source: Source, options: SourceOptions
 ) -> None:
     """Stop where too much was refused, before anything takes the place of an earlier run."""
     refused, total = reasons.total(), len(source.listing)
     if not accepted:
-        first = source.listing["path"][0].as_py()
         raise VeneerError(
             f"Reading images: no images found, none of the {total:,} files in {source.name} can "
-            f"be read as one ({_in_words(reasons)}; the first: {first}). Name a folder of JPEG, "
-            "PNG, WebP, GIF, BMP or TIFF files with --params images=FOLDER."
+            f"be read as one ({_in_words(reasons)}). The first is {example}. Images are JPEG, PNG, "
+            "WebP, GIF, BMP or TIFF files; name another place with --params images=..."
         )
     if refused > options.max_refused_share * total:
         raise VeneerError(
             f"Reading images from {source.name}: {refused:,} of {total:,} files were refused "
             f"({_in_words(reasons)}), more than source.max_refused_share = "
-            f"{options.max_refused_share:g} allows. The collection is left as it was. Look at the "
-            "files, or raise the share."
+            f"{options.max_refused_share:g} allows. The first is {example}. The collection is left "
+            "as it was. Look at the files, or raise the share."
         )
 
 
 def official_sides(source: Source, image_rows: ds.Dataset) -> pa.Table:
     """The side that the source tells of each image; nothing where it tells none."""
-    listed = source.listing.select(["path", "split"]).filter(pc.is_valid(source.listing["split"]))
-    rows = _keys(image_rows).select(["id", "path"])
-    return rows.join(listed, "path", join_type="inner").select(SPLITS.names).cast(SPLITS)
+    rows, listing = _keys(image_rows), source.listing
+    places = pc.index_in(rows["path"], listing["path"].combine_chunks())
+    sides = pa.table({"id": rows["id"], "split": listing["split"].take(places)}, schema=SPLITS)
+    return sides.filter(pc.is_valid(sides["split"]))
 
 
 def split(
     image_rows: ds.Dataset, official_sides: pa.Table, splits: SplitOptions, seed: int
 ) -> pa.Table:
-    """Assign every image row to a side; of official sides, those that the source tells."""
-    if splits.method == "official":
-        if not len(official_sides):
-            raise VeneerError(
-                "Splitting: splits.method is official, but the source tells no side of any image. "
-                "Name its lists (source.folder.lists) or its column (source.parquet.split), check "
-                "that they are there, or use splits.method=stratified."
-            )
-        left_out = image_rows.count_rows() - len(official_sides)
-        if left_out:
-            logger.info("%d images are on no side of the official split", left_out)
+    """Assign every image row to a side.
+
+    Of official sides, those that the source tells; where none of them is `validation`, a share
+    of `train` becomes it.
+    """
+    rows = image_rows.to_table(columns=["id", "sha", "label"])
+    if splits.method != "official":
+        return _built_in(rows, splits.method, splits.validation_share, seed)
+    if not len(official_sides):
+        raise VeneerError(
+            "Splitting: splits.method is official, but the source tells no side of any image. "
+            "Name its lists (source.folder.lists) or its column (source.parquet.split), check "
+            "that they are there, or use splits.method=stratified."
+        )
+    left_out = len(rows) - len(official_sides)
+    if left_out:
+        logger.info("%d images are on no side of the official split", left_out)
+    if "validation" in official_sides["split"].to_pylist():
         return official_sides
-    rows = image_rows.to_table(columns=["id", "sha", "label"]).to_pydict()
+    logger.info(
+        "the official split has no validation side: a share of %g is taken from train",
+        splits.validation_share,
+    )
+    on_train = official_sides.filter(pc.equal(official_sides["split"], "train"))["id"]
+    train = rows.filter(pc.is_in(rows["id"], on_train.combine_chunks()))
+    parted = _built_in(train, "stratified", splits.validation_share, seed)
+    others = official_sides.filter(pc.not_equal(official_sides["split"], "train"))
+    return pa.concat_tables([parted, others])
+
+
+def _built_in(rows: pa.Table, method: str, validation_share: float, seed: int) -> pa.Table:
+    columns = rows.to_pydict()
     return split_rows(
-        rows["id"],
-        rows["sha"],
-        rows["label"],
-        method=splits.method,
-        validation_share=splits.validation_share,
+        columns["id"],
+        columns["sha"],
+        columns["label"],
+        method=method,
+        validation_share=validation_share,
         seed=seed,
     )
 
