@@ -313,11 +313,14 @@ class _Pictures:
             passing = status in (408, 425, 429) or status >= 500
             message = f"status {status} {response.reason}"
             raise _FetchError(message, passing=passing, wait=_wanted_wait(response))
-        announced, body = response.content_length or 0, bytearray()
+        too_large = _FetchError(f"too_many_bytes: more than {max_bytes:,}")
+        if (response.content_length or 0) > max_bytes:
+            raise too_large
+        body = bytearray()
         async for chunk in response.content.iter_any():
             body += chunk
-            if max(announced, len(body)) > max_bytes:
-                raise _FetchError(f"too_many_bytes: more than {max_bytes:,}")
+            if len(body) > max_bytes:
+                raise too_large
         return bytes(body)
 
     def _keep(self, url: str, body: bytes) -> None:
