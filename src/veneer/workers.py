@@ -11,11 +11,13 @@ each with one of :data:`FACTS`, as Arrow messages over its stdin and stdout.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import datetime
 from queue import Empty, SimpleQueue
 from typing import IO
@@ -144,6 +146,10 @@ class _Worker:
             bufsize=0,
             env=environment,
         )
+        # A batch is a few megabytes, and each filling of the pipe a change of processes. Not every
+        # system has this, and it allows each user only so much.
+        with suppress(OSError, AttributeError):
+            fcntl.fcntl(self._process.stdin, fcntl.F_SETPIPE_SZ, 2**20)
         try:
             self._receive(PATIENCE, 1)
         except WorkerError as error:
