@@ -10,7 +10,8 @@ import pytest
 from support import encode, ingest_all, noise_image, open_folder, reasons, write_images
 
 from veneer import workers
-from veneer.workers import FACTS, FILES, describe, describe_apart
+from veneer.refusals import RefusedError
+from veneer.workers import FACTS, FILES, describe, describe_apart, inspect_apart
 
 
 def files(contents: list[bytes | None], max_pixels: int = 10**6) -> pa.RecordBatch:
@@ -83,6 +84,14 @@ def test_a_decoder_that_crashes_or_hangs_costs_one_file(evil):
     assert facts["detail"][3].as_py() == "the decoder did not come to an end within 3 s"
     assert facts["width"].to_pylist() == [48, None, 48, None, 48]
     assert None not in facts["sha"].to_pylist()
+
+
+def test_a_single_image_is_inspected_apart(evil):
+    inspect_apart(encode(noise_image(1)), 10**6)
+    for data, reason in ((b"", "empty"), (b"KILL", "damaged"), (b"x", "not_an_image")):
+        with pytest.raises(RefusedError) as caught:
+            inspect_apart(data, 10**6)
+        assert caught.value.reason == reason
 
 
 def test_a_run_goes_on_without_them(evil, tmp_path):

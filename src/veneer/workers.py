@@ -102,6 +102,20 @@ def describe_apart(files: pa.RecordBatch) -> pa.RecordBatch:
         return pa.RecordBatch.from_pylist([refused], schema=FACTS)
 
 
+def inspect_apart(data: bytes, max_pixels: int) -> None:
+    """Decode an image in a worker process; may be called from several threads.
+
+    Raises
+    ------
+    RefusedError
+        As :func:`veneer.images.inspect_image`, or where the decoder crashes or hangs.
+    """
+    file = {"path": "", "data": data, "max_pixels": max_pixels}
+    (facts,) = describe_apart(pa.RecordBatch.from_pylist([file], schema=FILES)).to_pylist()
+    if facts["reason"] is not None:
+        raise RefusedError(facts["reason"], facts["detail"])
+
+
 # Workers that wait for their next batch. They live as long as the process that uses them.
 _idle: SimpleQueue[_Worker] = SimpleQueue()
 

@@ -469,7 +469,7 @@ def test_no_more_answers_are_held_than_there_are_connections(server, cache, monk
         most.append(len(server.requests) - len(done))
         done.append(1)
 
-    monkeypatch.setattr(urls, "inspect_image", inspect)
+    monkeypatch.setattr(urls, "inspect_apart", inspect)
     monkeypatch.setattr(urls, "_INSPECTING", 1)
     fetch(rows_of(server, server.routes), cache, connections=3)
     assert max(most) == 3
@@ -602,7 +602,7 @@ def test_a_second_run_makes_no_request(server, cache, monkeypatch):
     def unwanted(*_, **__):
         raise AssertionError("a cached file was looked into")
 
-    monkeypatch.setattr(urls, "inspect_image", unwanted)
+    monkeypatch.setattr(urls, "inspect_apart", unwanted)
     assert fetch(rows, cache) == first
     assert server.requests == []
 

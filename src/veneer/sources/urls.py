@@ -27,9 +27,9 @@ from urllib.parse import urlsplit
 
 from veneer import __version__
 from veneer.errors import VeneerError
-from veneer.images import inspect_image
 from veneer.refusals import RefusedError
 from veneer.sources.options import DownloadOptions
+from veneer.workers import inspect_apart
 
 if TYPE_CHECKING:
     import aiohttp
@@ -327,7 +327,7 @@ class _Pictures:
         """Write it into the cache if it is a picture."""
         path = place(self._cache, url)
         try:
-            inspect_image(body, max_pixels=self._limits[1])
+            inspect_apart(body, self._limits[1])
         except RefusedError as refused:
             # A server may cut an answer short without a word.
             raise _FetchError(str(refused), passing=refused.reason == "truncated") from None
