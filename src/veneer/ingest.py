@@ -97,24 +97,22 @@ def ingest(
     yield from _in_order(tasks())
 
 
-Piece = tuple[np.ndarray, Callable[[pa.Table], pa.Table | pa.RecordBatch]]
+Piece = tuple[np.ndarray, Callable[[pa.Table], pa.Table]]
 
 
 def _assemble(part: pa.Table, pieces: list[Piece]) -> pa.RecordBatch:
     """Make each piece of a part of the listing in its own way, and put the rows in their order."""
     made = [(mask, make(part.filter(pa.array(mask)))) for mask, make in pieces if mask.any()]
-    tables = [pa.Table.from_batches([t]) if isinstance(t, pa.RecordBatch) else t for _, t in made]
-    if len(tables) == 1:
-        (table,) = tables
-    else:
+    table = pa.concat_tables([each for _, each in made])
+    if len(made) > 1:
         positions = np.concatenate([np.flatnonzero(mask) for mask, _ in made])
-        table = pa.concat_tables(tables).take(np.argsort(positions))
+        table = table.take(np.argsort(positions))
     return table.combine_chunks().to_batches()[0]
 
 
 def _read_and_check(
     reads: Sequence[Read], check: Callable[[pa.RecordBatch], pa.RecordBatch], part: pa.Table
-) -> pa.RecordBatch:
+) -> pa.Table:
     return _check_found([_read(read) for read in reads], check, part)
 
 
@@ -122,19 +120,18 @@ def _check_found(
     found: list[tuple[bytes | None, RefusedError | None]],
     check: Callable[[pa.RecordBatch], pa.RecordBatch],
     part: pa.Table,
-) -> pa.RecordBatch | pa.Table:
+) -> pa.Table:
     half = len(found) // 2
     if half and sum(len(data or b"") for data, _ in found) > MOST_BYTES:
         halves = [(found[:half], part.slice(0, half)), (found[half:], part.slice(half))]
-        made = [_check_found(each, check, rows) for each, rows in halves]
-        tables = [t if isinstance(t, pa.Table) else pa.Table.from_batches([t]) for t in made]
-        return pa.concat_tables(tables)
+        return pa.concat_tables([_check_found(each, check, rows) for each, rows in halves])
     columns = {name: part[name].combine_chunks() for name in part.schema.names}
     columns["data"] = _binary_array([data for data, _ in found])
     columns["reason"] = pa.array([r and r.reason for _, r in found], pa.string())
     columns["detail"] = pa.array([r and r.detail for _, r in found], pa.string())
     schema = raw_schema(attributes_of(part.schema))
-    return check(pa.RecordBatch.from_pydict({n: columns[n] for n in schema.names}, schema=schema))
+    raw = pa.RecordBatch.from_pydict({n: columns[n] for n in schema.names}, schema=schema)
+    return pa.Table.from_batches([check(raw)])
 
 
 def _binary_array(contents: list[bytes | None]) -> pa.BinaryArray:

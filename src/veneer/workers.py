@@ -18,9 +18,8 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from datetime import datetime
 from queue import Empty, SimpleQueue
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -66,9 +65,7 @@ def _describe(path: str, data: pa.BinaryScalar, max_pixels: int) -> dict:
     if not data.is_valid:
         return {"id": "", "sha": ""}
     content = memoryview(data.as_buffer())
-    sha = sha_of(content)
-    row: dict[str, str | int | datetime | None] = {"id": row_id(path, sha), "sha": sha}
-    row["size"] = content.nbytes
+    row = _identity(path, content)
     try:
         facts = inspect_image(content, max_pixels=max_pixels)
     except RefusedError as refusal:
@@ -80,6 +77,12 @@ def _describe(path: str, data: pa.BinaryScalar, max_pixels: int) -> dict:
         "created": facts.created,
         "description": facts.description,
     }
+
+
+def _identity(path: str, content: memoryview) -> dict[str, Any]:
+    """What is known of a file without decoding it."""
+    sha = sha_of(content)
+    return {"id": row_id(path, sha), "sha": sha, "size": content.nbytes}
 
 
 def describe_apart(files: pa.RecordBatch) -> pa.RecordBatch:
@@ -95,9 +98,7 @@ def describe_apart(files: pa.RecordBatch) -> pa.RecordBatch:
             alone = [describe_apart(files.slice(row, 1)) for row in range(files.num_rows)]
             return pa.Table.from_batches(alone).combine_chunks().to_batches()[0]
         content = memoryview(files["data"][0].as_buffer())
-        sha = sha_of(content)
-        path = files["path"][0].as_py()
-        row = {"id": row_id(path, sha), "sha": sha, "size": content.nbytes}
+        row = _identity(files["path"][0].as_py(), content)
         refused = row | {"reason": "damaged", "detail": f"the decoder {error}"}
         return pa.RecordBatch.from_pylist([refused], schema=FACTS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from pathlib import Path
 
 import click
 import fsspec
@@ -19,6 +20,19 @@ def ingest(project, env=None, **params) -> dict:
     """Run `data_processing`; the collection's card."""
     project.run("data_processing", env=env, **params)
     return project.load("collection_card", env=env, **params)
+
+
+def with_official_lists(collection: str, raw: Path, **sides: range) -> dict:
+    """Write a list for each side, of images of a and b; the parameters that name the lists."""
+    for side, numbers in sides.items():
+        lines = [f"{label}/{n:03d}.png" for label in "ab" for n in numbers]
+        (raw / f"{side}.txt").write_text("\n".join(lines))
+    return {
+        "collection": collection,
+        "images": str(raw),
+        "splits": {"method": "official"},
+        "source": {"folder": {"lists": {side: f"{side}.txt" for side in sides}}},
+    }
 
 
 def test_trashnet_with_its_official_lists(project, shared):
@@ -171,15 +185,7 @@ def test_official_sides_that_are_not_there(project, tmp_path):
 def test_official_lists_without_a_validation_side(project, tmp_path):
     """A share of the training side is held back, so that there is something to judge on."""
     raw = write_images(tmp_path / "raw", {"a": 10, "b": 10})
-    for side, numbers in {"train": range(8), "test": range(8, 10)}.items():
-        lines = [f"{label}/{n:03d}.png" for label in "ab" for n in numbers]
-        (raw / f"{side}.txt").write_text("\n".join(lines))
-    params = {
-        "collection": "two_sides",
-        "images": str(raw),
-        "splits": {"method": "official"},
-        "source": {"folder": {"lists": {"train": "train.txt", "test": "test.txt"}}},
-    }
+    params = with_official_lists("two_sides", raw, train=range(8), test=range(8, 10))
     card = ingest(project, **params)
     assert card["splits"] == {"train": 12, "validation": 4, "test": 4}
     assert card["quarantined"] == 0
@@ -211,15 +217,7 @@ def test_a_damaged_quarantine_is_made_anew(project, tmp_path):
 
 def test_images_on_no_official_side_are_searched_but_not_trained_on(project, tmp_path):
     raw = write_images(tmp_path / "raw", {"a": 8, "b": 8})
-    for side, numbers in {"train": range(4), "validation": range(4, 6)}.items():
-        lines = [f"{label}/{n:03d}.png" for label in "ab" for n in numbers]
-        (raw / f"{side}.txt").write_text("\n".join(lines))
-    params = {
-        "collection": "partly",
-        "images": str(raw),
-        "splits": {"method": "official"},
-        "source": {"folder": {"lists": {"train": "train.txt", "validation": "validation.txt"}}},
-    }
+    params = with_official_lists("partly", raw, train=range(4), validation=range(4, 6))
     project.run(**params)
     assert project.load("collection_card", **params)["splits"] == {"train": 8, "validation": 4}
     assert project.load("metrics", **params)["svc"]["n_validation"] == 4

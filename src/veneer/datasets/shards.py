@@ -103,11 +103,8 @@ def _find_kept(
 ) -> Iterator[Shard | pa.RecordBatch]:
     """Put shards in the place of rows that make up the whole of them; pass on all other rows."""
     starts = {shard.first_id: shard for shard in old}
-    shard, facts, matched = (
-        None,
-        None,
-        0,
-    )  # the rows agree with a shard's facts, as far as `matched`
+    # The shard that the rows agree with, its facts, and how many of them have come.
+    shard, facts, matched = None, None, 0
     for batch in batches:
         rest = batch
         while rest.num_rows:

@@ -48,14 +48,15 @@ def open_source(location: RawLocation, options: SourceOptions) -> Source:
     VeneerError
         When there is nothing to be read, or it is not what ``options`` says of it.
     """
-    require_files(location)
-    source = _open(location, options)
-    if not len(source.listing):
-        raise VeneerError(
-            f"Reading images: {source.name} holds nothing that is part of the collection. Look at "
-            f"what is there, and at source.{options.kind} in the parameters."
-        )
-    return source
+    if kind_of(location.root) is not None:
+        source = _open(location, options)
+        if len(source.listing):
+            return source
+    require_files(location)  # only now: it begins to list the folder anew
+    raise VeneerError(
+        f"Reading images: {location.root} holds nothing that is part of the collection. Look at "
+        f"what is there, and at source.{options.kind} in the parameters."
+    )
 
 
 def _open(location: RawLocation, options: SourceOptions) -> Source:
