@@ -155,9 +155,10 @@ def process(folder: Path) -> dict[str, int]:
     shas = [sha for batch in accepted for sha in batch["sha"].to_pylist()]
     embedded = set()
     for batch in embed_batches(iter(accepted), encoder, known=set()):
-        lengths = np.linalg.norm(vectors(batch["embedding"]), axis=1)
+        with_vector = batch.filter(batch["reason"].is_null())
+        lengths = np.linalg.norm(vectors(with_vector["embedding"]), axis=1)
         good = np.abs(lengths - 1) < 1e-3
-        embedded.update(np.asarray(batch["sha"].to_pylist())[good])
+        embedded.update(np.asarray(with_vector["sha"].to_pylist())[good])
     counts["embedded"] = sum(sha in embedded for sha in shas)
     counts["disagreements"] = sum(disagrees(file) for file in folder.iterdir())
     return dict(counts)

@@ -48,6 +48,7 @@ from veneer.sources.textures import SAMPLE_KINDS, sample_files
 REPORTING = Path(__file__).resolve().parents[1] / "conf/base/parameters/reporting.yml"
 K = 10
 BINS = 8
+BATCH = 16
 RESAMPLES = 10_000
 
 
@@ -135,7 +136,7 @@ def describe_images(
     vectors, histograms, truth = [], [], []
     total = len(SAMPLE_KINDS) * images_per_kind
     with tqdm(total=total, unit="image", disable=None) as progress:
-        while batch := list(islice(files, encoder.batch_size)):
+        while batch := list(islice(files, BATCH)):
             images = [to_rgb(content) for _, content in batch]
             vectors.append(encoder.embed_images(images))
             histograms += [colour_histogram(image) for image in images]

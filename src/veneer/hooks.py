@@ -19,6 +19,7 @@ from kedro_mlflow.framework.hooks.mlflow_hook import MlflowHook
 from omegaconf import OmegaConf
 from pydantic import BaseModel, ValidationError
 
+from veneer.encoders.cache import known_description
 from veneer.encoders.config import Encoders, encoder_name, is_path, resolve_encoder
 from veneer.encoders.weights import require_weights
 from veneer.errors import VeneerError, find_veneer_error
@@ -61,9 +62,11 @@ class VeneerHooks:
             elif "raw_images" in pipeline.datasets():
                 _require_images(self.parameters, catalog)
             if "encoder" in pipeline.datasets():
-                encoder = self.parameters.embedding.encoder
-                config = resolve_encoder(encoder, self.parameters.encoders)
-                require_weights(encoder_name(encoder), config)
+                options = self.parameters.embedding
+                config = resolve_encoder(options.encoder, self.parameters.encoders)
+                name = encoder_name(options.encoder)
+                if known_description(options.cache, name, config) is None:
+                    require_weights(name, config)
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
@@ -170,10 +173,12 @@ def _require_no_shadow(given: dict[str, Any] | None) -> None:
 
 
 def _make_paths_absolute(raw: dict[str, Any], project: Path) -> None:
-    """Read the relative paths of encoders as relative to the project root, in place."""
+    """Read relative paths as relative to the project root, in place."""
     embedding = raw.get("embedding", {})
     if is_path(embedding.get("encoder")):
         embedding["encoder"] = str(project / embedding["encoder"])
+    if isinstance(embedding.get("cache"), str):
+        embedding["cache"] = str(project / embedding["cache"])
     for config in raw.get("encoders", {}).values():
         if isinstance(config, dict) and is_path(config.get("pretrained")):
             config["pretrained"] = str(project / config["pretrained"])

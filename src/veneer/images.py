@@ -86,12 +86,20 @@ def inspect_image(data: Buffer, *, max_pixels: int = MAX_PIXELS) -> ImageFacts:
     return ImageFacts(width, height, name, _created(exif), _description(exif))
 
 
-def to_rgb(data: Buffer) -> Image.Image:
+def to_rgb(data: Buffer, *, at_least: int | None = None) -> Image.Image:
     """Decode an image to 8-bit RGB, upright.
 
     The EXIF orientation is applied; alpha is laid over white; 16-bit greys keep their upper
     eight bits; CMYK, palette and grey are converted by Pillow; of an animation the first frame
     is taken. Colour profiles are not applied: encoders are trained without them.
+
+    Parameters
+    ----------
+    data : bytes-like
+        Of the file.
+    at_least : int, optional
+        Pixels. A JPEG may be decoded at a half, a quarter or an eighth of its size, as long as
+        both sides keep so many.
 
     Raises
     ------
@@ -99,6 +107,8 @@ def to_rgb(data: Buffer) -> Image.Image:
         As :func:`inspect_image`.
     """
     image = _open(data, MAX_PIXELS)
+    if at_least is not None:
+        image.draft(None, (at_least, at_least))
     _load(image, data)
     turn = _turn(_exif(image))
     if turn is not None:

@@ -25,7 +25,7 @@ from veneer.schema import (
     raw_schema,
 )
 from veneer.sources.source import Read, Source, attributes_of
-from veneer.streams import Stream
+from veneer.streams import Stream, columns_of, parted
 from veneer.workers import FILES, describe_apart
 
 # A batch is what one thread works on at a time. It ends at whichever comes first.
@@ -313,34 +313,15 @@ def accepted_and_refused(
     -------
     accepted : Stream of :func:`veneer.schema.image_schema`
     refused : Stream of schema :data:`veneer.schema.QUARANTINE`
-        Fills while ``accepted`` is read, so it has to be read after it. It waits in memory: a
-        refusal is a path and a sentence, without the file's bytes.
+        To be read after ``accepted``; see :func:`veneer.streams.parted`.
     """
     schema = image_schema(attributes, reading)
     quarantine = QUARANTINE.with_metadata({READING: reading.encode()})
-    waiting: list[pa.RecordBatch] = []
-    finished = False
-
-    def accept() -> Iterator[pa.RecordBatch]:
-        nonlocal finished
-        for batch in checked:
-            good = pc.is_null(batch["reason"])
-            refused = batch.filter(pc.invert(good))
-            if refused.num_rows:
-                waiting.append(_quarantine(refused, quarantine))
-            accepted = batch if refused.num_rows == 0 else batch.filter(good)
-            if accepted.num_rows:
-                yield pa.RecordBatch.from_arrays(
-                    [accepted[name] for name in schema.names], schema=schema
-                )
-        finished = True
-
-    def refuse() -> Iterator[pa.RecordBatch]:
-        if not finished:
-            raise RuntimeError("the refused rows were read before the accepted ones")
-        yield from waiting
-
-    return Stream(schema, accept), Stream(quarantine, refuse)
+    return parted(
+        checked,
+        (schema, lambda rows: columns_of(rows, schema)),
+        (quarantine, lambda rows: _quarantine(rows, quarantine)),
+    )
 
 
 def _quarantine(refused: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -6,11 +6,13 @@ run starts.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
 from veneer.encoders.config import EncoderConfig
+from veneer.encoders.runtimes.registry import RUNTIMES
 from veneer.heads.registry import FORMATS
 from veneer.sources.options import ArchiveOptions, Options, Positive, SourceOptions
 
@@ -20,6 +22,12 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 def _head(name: str) -> str:
     if name not in FORMATS:
         raise ValueError(f"there is no such head; heads are {', '.join(FORMATS)}")
+    return name
+
+
+def _runtime(name: str) -> str:
+    if name not in ("auto", *RUNTIMES):
+        raise ValueError(f"there is no such runtime; there are auto, {', '.join(RUNTIMES)}")
     return name
 
 
@@ -46,10 +54,14 @@ class SplitOptions(Options):
 
 
 class EmbeddingOptions(Options):
-    """Which encoder, and how it is fed."""
+    """Which encoder, and how it is run; see :func:`veneer.encoders.encoder.open_encoder`."""
 
     encoder: str
+    runtime: Annotated[str, AfterValidator(_runtime)]
+    decode: Literal["exact", "fast"]
     batch_size: Positive | None
+    shard_rows: Positive
+    cache: Path
 
 
 class ModelingOptions(Options):

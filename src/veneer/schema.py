@@ -146,24 +146,50 @@ def checked_schema(attributes: pa.StructType | None = None) -> pa.Schema:
     return pa.schema([*image_schema(attributes), ("reason", pa.string()), ("detail", pa.string())])
 
 
-def embedding_schema(dimension: int, fingerprint: str) -> pa.Schema:
+def embedding_schema(dimension: int, fingerprint: str, runtime: str | None = None) -> pa.Schema:
     """Schema of embedding rows: ``sha`` and a unit vector of ``dimension`` float32.
 
     The encoder's fingerprint stands in the metadata, so that vectors of two encoders can never
-    be taken for each other.
+    be taken for each other. So does the runtime that computed them, for the record: vectors of
+    two runtimes differ by rounding only and may be mixed.
     """
+    metadata = {"fingerprint": fingerprint}
     return pa.schema(
         [
             pa.field("sha", pa.string(), nullable=False),
             pa.field("embedding", pa.list_(pa.float32(), dimension), nullable=False),
         ],
-        metadata={"fingerprint": fingerprint},
+        metadata=metadata if runtime is None else metadata | {"runtime": runtime},
+    )
+
+
+def embedded_schema(dimension: int, fingerprint: str, runtime: str | None = None) -> pa.Schema:
+    """Schema of images after embedding: a vector, or ``reason`` and ``detail`` where there is none.
+
+    The metadata are those of :func:`embedding_schema`.
+    """
+    return pa.schema(
+        [
+            ("sha", pa.string()),
+            ("embedding", pa.list_(pa.float32(), dimension)),
+            ("path", pa.string()),
+            ("size", pa.int64()),
+            ("reason", pa.string()),
+            ("detail", pa.string()),
+        ],
+        metadata=embedding_schema(dimension, fingerprint, runtime).metadata,
     )
 
 
 def fingerprint_of(schema: pa.Schema) -> str | None:
     """Fingerprint of the encoder that made the vectors of a table, or None if it has none."""
     found = (schema.metadata or {}).get(b"fingerprint")
+    return found.decode() if found else None
+
+
+def runtime_of(schema: pa.Schema) -> str | None:
+    """Runtime that computed the vectors of a table, or None if it is not known."""
+    found = (schema.metadata or {}).get(b"runtime")
     return found.decode() if found else None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # Batches are made in one thread and freed in another. Arrow's own allocator keeps what each thread
 # has freed; the system's gives it back, so that memory does not grow with the collection.
@@ -37,3 +38,70 @@ class FileStream:
     def __iter__(self) -> Iterator[tuple[str, bytes]]:
         """Begin to make the files."""
         return self.make()
+
+
+def parted(
+    checked: Iterator[pa.RecordBatch],
+    accept: tuple[pa.Schema, Callable[[pa.RecordBatch], pa.RecordBatch]],
+    refuse: tuple[pa.Schema, Callable[[pa.RecordBatch], pa.RecordBatch]],
+) -> tuple[Stream, Stream]:
+    """Part rows into those that are accepted and those that are refused, in one pass.
+
+    Parameters
+    ----------
+    checked : iterator of RecordBatch
+        With a column ``reason``, null where a row is accepted.
+    accept, refuse : (Schema, callable)
+        What becomes of the rows of each kind.
+
+    Returns
+    -------
+    accepted : Stream
+    refused : Stream
+        Fills while ``accepted`` is read, so it has to be read after it. It waits in memory: a
+        refusal is a path and a sentence.
+    """
+    waiting: list[pa.RecordBatch] = []
+    finished = False
+
+    def accepted() -> Iterator[pa.RecordBatch]:
+        nonlocal finished
+        for batch in checked:
+            good = pc.is_null(batch["reason"])
+            bad = batch.filter(pc.invert(good))
+            if bad.num_rows:
+                waiting.append(refuse[1](bad))
+            rest = batch if bad.num_rows == 0 else batch.filter(good)
+            if rest.num_rows:
+                yield accept[1](rest)
+        finished = True
+
+    def refused() -> Iterator[pa.RecordBatch]:
+        if not finished:
+            raise RuntimeError("the refused rows were read before the accepted ones")
+        yield from waiting
+
+    return Stream(accept[0], accepted), Stream(refuse[0], refused)
+
+
+def columns_of(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The columns of ``batch`` that ``schema`` names."""
+    return pa.RecordBatch.from_arrays([batch[name] for name in schema.names], schema=schema)
+
+
+def regrouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of exactly ``rows``, but for the last."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        rest = batch
+        while (room := rows - sum(each.num_rows for each in waiting)) <= rest.num_rows:
+            yield _joined([*waiting, rest.slice(0, room)])
+            waiting, rest = [], rest.slice(room)
+        if rest.num_rows:
+            waiting.append(rest)
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]

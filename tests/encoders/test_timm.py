@@ -20,7 +20,7 @@ def test_the_embedding_is_the_pooled_feature(tmp_path):
     config = EncoderConfig(
         family="timm", architecture="resnet18", pretrained=str(tmp_path / "w.safetensors")
     )
-    encoder = open_encoder("r18", {"r18": config})
+    encoder = open_encoder("r18", {"r18": config}, runtime="openvino-fp32")
     transform = timm.data.create_transform(
         **timm.data.resolve_data_config({}, model=model), is_training=False
     )

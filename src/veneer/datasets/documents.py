@@ -9,7 +9,7 @@ from typing import Any
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import JSONPreview
 
-from veneer.datasets.atomic import require, write_bytes
+from veneer.atomic import require, write_bytes
 
 
 class JSONDataset(AbstractDataset[Any, Any]):

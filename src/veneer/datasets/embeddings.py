@@ -11,16 +11,14 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
-from veneer.datasets.atomic import replacing, require
+from veneer.atomic import replacing, require
 from veneer.schema import fingerprint_of, require_one_fingerprint
-
-SHARD_ROWS = 1024
 
 
 class EmbeddingsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
     """A folder of Parquet shards of :func:`veneer.schema.embedding_schema`.
 
-    Saving appends: every ``SHARD_ROWS`` rows a shard is written, so a run that is killed keeps
+    Saving appends: each batch becomes a shard as soon as it comes, so a run that is killed keeps
     what it had embedded. All shards bear one encoder fingerprint; a batch with another one is
     refused.
 
@@ -46,25 +44,16 @@ class EmbeddingsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
         return ds.dataset([str(shard) for shard in shards])
 
     def save(self, data: Iterable[pa.RecordBatch]) -> None:
-        """Append rows."""
+        """Append a shard for each batch."""
         shards = self._shards()
-        number = int(re.findall(r"\d+", shards[-1].stem)[-1]) + 1 if shards else 0
+        first = int(re.findall(r"\d+", shards[-1].stem)[-1]) + 1 if shards else 0
         present = fingerprint_of(pq.read_schema(shards[0])) if shards else None
-        waiting: list[pa.RecordBatch] = []
-        for batch in data:
+        for number, batch in enumerate(data, start=first):
             new = fingerprint_of(batch.schema)
             require_one_fingerprint(self._path, present or new, new)
-            waiting.append(batch)
-            if sum(b.num_rows for b in waiting) >= SHARD_ROWS:
-                self._write(waiting, number)
-                waiting, number = [], number + 1
-        if waiting:
-            self._write(waiting, number)
-
-    def _write(self, batches: list[pa.RecordBatch], number: int) -> None:
-        with replacing(self._path / f"part-{number:05d}.parquet") as temporary:
-            # Unit vectors of floats do not compress.
-            pq.write_table(pa.Table.from_batches(batches), temporary, compression="NONE")
+            with replacing(self._path / f"part-{number:05d}.parquet") as temporary:
+                # Unit vectors of floats do not compress.
+                pq.write_table(pa.table(batch), temporary, compression="NONE")
 
     def _shards(self) -> list[Path]:
         return sorted(self._path.glob("part-*.parquet"))

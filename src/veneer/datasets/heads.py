@@ -7,7 +7,7 @@ from typing import Any
 
 from kedro.io import AbstractDataset
 
-from veneer.datasets.atomic import require, write_bytes
+from veneer.atomic import require, write_bytes
 from veneer.heads.registry import FORMATS, dumps, loads
 
 

@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from veneer.datasets.atomic import make_folder, require, write_bytes
+from veneer.atomic import make_folder, require, write_bytes
 from veneer.datasets.shards import open_shards, write_shards
 from veneer.schema import KNOWN_IMAGE, READING
 from veneer.streams import Stream

@@ -11,7 +11,7 @@ from kedro.io import AbstractDataset
 from kedro_datasets._typing import ImagePreview
 from PIL import Image
 
-from veneer.datasets.atomic import require, write_bytes
+from veneer.atomic import require, write_bytes
 from veneer.images import png_bytes
 from veneer.text import slugs
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kedro.io import AbstractDataset
 
-from veneer.datasets.atomic import make_folder, telling_of_writing
+from veneer.atomic import make_folder, telling_of_writing
 from veneer.sources.files import kind_of
 from veneer.sources.registry import RawLocation
 from veneer.streams import FileStream

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from veneer.datasets.atomic import settle, telling_of_writing, temporary_beside
+from veneer.atomic import settle, telling_of_writing, temporary_beside
 from veneer.errors import VeneerError
 from veneer.schema import IMAGE
 

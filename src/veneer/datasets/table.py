@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 from kedro_datasets._typing import TablePreview
 
-from veneer.datasets.atomic import replacing, require
+from veneer.atomic import replacing, require
 from veneer.streams import Stream
 
 logger = logging.getLogger(__name__)

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from veneer.encoders.cache import compiled_folder, keep_description, known_description
 from veneer.encoders.config import EncoderConfig, encoder_name, resolve_encoder
-from veneer.encoders.memory import keep_freed_memory
+from veneer.encoders.engine import Engine
+from veneer.encoders.preprocessing import Preprocessing
+from veneer.encoders.runtimes.runtime import Source
+from veneer.encoders.towers import Tokenizer, Towers
 from veneer.encoders.weights import require_weights
 
 if TYPE_CHECKING:
-    import torch
     from PIL import Image
+
+FIRST_ROWS = 8
+"""Rows of a tower's first batch, on which its runtime is chosen."""
+
+FAST = "; decoded fast"
+"""What the fingerprint says of `fast`."""
 
 
 @dataclass(frozen=True)
 class Encoder:
     """Image and, where there is a text tower, text to unit vectors.
+
+    Nothing is loaded before the first batch.
 
     Attributes
     ----------
@@ -30,99 +43,83 @@ class Encoder:
     dimension : int
     precisions : tuple of str
         Number formats the weights allow, of ``fp32``, ``bf16``, ``fp16``.
-    preprocess : callable, PIL RGB image -> float32 tensor [3, H, W]
-    image_tower : callable, float32 tensor [n, 3, H, W] -> tensor [n, dimension]
-    text_tower : callable, list of n str -> tensor [n, dimension]; None without a text tower
-    device : str
+    preprocessing : Preprocessing
+    image_tower : Engine, uint8 array [n, height, width, 3] -> float32 array [n, dimension]
+    text_tower : Engine, int64 array [n, context] -> float32 array [n, dimension]; None without one
+    tokenize : callable, list of n str -> int64 array [n, context]; None without a text tower
     """
 
     name: str
     fingerprint: str
     dimension: int
     precisions: tuple[str, ...]
-    preprocess: Callable[[Image.Image], torch.Tensor]
-    image_tower: Callable[[torch.Tensor], torch.Tensor]
-    text_tower: Callable[[list[str]], torch.Tensor] | None
-    device: str
-
-    @property
-    def batch_size(self) -> int:
-        """Images that go through the encoder together, as suits the device.
-
-        On a CPU few: the activations of 8 images stay in its cache, those of 32 run at little
-        more than half the speed.
-        """
-        return 8 if self.device == "cpu" else 256
-
-    def pixels(self, image: Image.Image) -> torch.Tensor:
-        """Preprocess a PIL RGB image: float32 tensor [3, H, W]."""
-        return self.preprocess(middle_of_sliver(image))
-
-    def embed_pixels(self, pixels: Sequence[torch.Tensor]) -> np.ndarray:
-        """Embed preprocessed images.
-
-        Parameters
-        ----------
-        pixels : n tensors [3, H, W] as :meth:`pixels` gives them
-
-        Returns
-        -------
-        float32 array [n, dimension], rows of length 1
-        """
-        import torch
-
-        # The convolutions of a CPU run about half as fast again in this layout.
-        batch = torch.stack(list(pixels)).to(self.device, memory_format=torch.channels_last)
-        with torch.inference_mode():
-            return _unit_rows(self.image_tower(batch))
+    preprocessing: Preprocessing
+    image_tower: Engine
+    text_tower: Engine | None = None
+    tokenize: Tokenizer | None = None
 
     def embed_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Embed PIL RGB images: float32 array [n, dimension], rows of length 1."""
-        return self.embed_pixels([self.pixels(image) for image in images])
+        return self.image_tower(np.stack([self.preprocessing.pixels(each) for each in images]))
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Embed texts: float32 array [n, dimension], rows of length 1.
+
+        Each different text is embedded once, with others of about its length.
 
         Raises
         ------
         TypeError
             When the encoder has no text tower.
         """
-        if self.text_tower is None:
+        if self.text_tower is None or self.tokenize is None:
             raise TypeError(f"the encoder {self.name} has no text tower")
-        import torch
-
-        with torch.inference_mode():
-            return _unit_rows(self.text_tower(list(texts)))
-
-
-def middle_of_sliver(image: Image.Image) -> Image.Image:
-    """Cut an image that is more than 32 times as long as wide down to its middle.
-
-    The usual preprocessing first scales the shorter side to the model's and then cuts the middle
-    out. Of a line of a million pixels it would make an image of gigabytes in between.
-    """
-    width, height = image.size
-    longest = 32 * min(width, height)
-    if max(width, height) <= longest:
-        return image
-    left, top = max(0, width - longest) // 2, max(0, height - longest) // 2
-    return image.crop((left, top, left + min(width, longest), top + min(height, longest)))
+        distinct = sorted(set(texts))
+        vectors = np.empty((len(distinct), self.dimension), np.float32)
+        if distinct:
+            tokens = self.tokenize(distinct)
+            # The width is the text's own, not its neighbours': so that its vector is, too.
+            widths = _widths(tokens)
+            for width in np.unique(widths):
+                rows = np.flatnonzero(widths == width)
+                while len(rows):
+                    now, rows = np.split(rows, [self.text_tower.batch_size or FIRST_ROWS])
+                    batch = np.ascontiguousarray(tokens[now, :width])
+                    vectors[now] = self.text_tower(batch, fill=True)
+        return vectors[np.searchsorted(distinct, texts)] if distinct else vectors
 
 
-def _unit_rows(vectors: torch.Tensor) -> np.ndarray:
-    import torch
+def _widths(tokens: np.ndarray) -> np.ndarray:
+    """Columns up to the last that is not zero, of each row; in steps of eight."""
+    used = tokens.shape[1] - (tokens[:, ::-1] != 0).argmax(axis=1)
+    return np.minimum(-(-used // 8) * 8, tokens.shape[1])
 
-    return torch.nn.functional.normalize(vectors.float(), dim=-1).cpu().numpy()
 
-
-def open_encoder(encoder: str, encoders: dict[str, EncoderConfig]) -> Encoder:
-    """Load an encoder by name or path onto the GPU, if there is one, else onto the CPU.
+def open_encoder(
+    encoder: str,
+    encoders: dict[str, EncoderConfig],
+    *,
+    runtime: str = "auto",
+    batch_size: int | None = None,
+    fast: bool = False,
+    cache: Path | None = None,
+) -> Encoder:
+    """Open an encoder by name or path.
 
     Parameters
     ----------
     encoder : str
         A key of ``encoders``, or the path of an open_clip model folder.
+    runtime : str
+        ``auto`` for the best that this machine has and that gives the right vectors, or a key of
+        :data:`veneer.encoders.runtimes.registry.RUNTIMES`.
+    batch_size : int, optional
+        Rows that go through a tower together; by default what suits the runtime.
+    fast : bool
+        See :class:`veneer.encoders.preprocessing.Preprocessing`.
+    cache : Path, optional
+        Folder for descriptions and compiled towers. An encoder that was opened with it before is
+        ready without its weights being loaded.
 
     Raises
     ------
@@ -136,14 +133,51 @@ def open_encoder(encoder: str, encoders: dict[str, EncoderConfig]) -> Encoder:
     (1, 640)
     """
     name, config = encoder_name(encoder), resolve_encoder(encoder, encoders)
-    require_weights(name, config)
-    import torch
+    description = None if cache is None else known_description(cache, name, config)
+    load = lru_cache(partial(_load, name, config))
+    if description is None:
+        require_weights(name, config)
+        towers = load()
+        description = towers.description
+        if cache is not None:
+            keep_description(cache, name, config, towers)
+    folder = None if cache is None else compiled_folder(cache, name, description)
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cpu":
-        keep_freed_memory()
+    def engine(kind: str) -> Engine:
+        source = Source(kind, lambda: getattr(load(), kind), folder)
+        return Engine(name, source, description.precisions, runtime, batch_size)
+
+    shape = replace(description.preprocessing, fast=fast)
+    return Encoder(
+        name=name,
+        fingerprint=description.fingerprint + FAST * fast,
+        dimension=description.dimension,
+        precisions=description.precisions,
+        preprocessing=shape,
+        image_tower=engine("image"),
+        text_tower=engine("text") if description.has_text else None,
+        tokenize=_tokenizer(config) if description.has_text else None,
+    )
+
+
+def _load(name: str, config: EncoderConfig) -> Towers:
     if config.family == "timm":
-        from veneer.encoders.timm import load_timm as load
+        from veneer.encoders.timm import load
     else:
-        from veneer.encoders.open_clip import load_open_clip as load
-    return load(name, config, device)
+        from veneer.encoders.open_clip import load
+    return load(name, config)
+
+
+def _tokenizer(config: EncoderConfig) -> Tokenizer:
+    """A tokenizer that is made when it is first called."""
+
+    @lru_cache
+    def made() -> Tokenizer:
+        from veneer.encoders.open_clip import tokenizer
+
+        return tokenizer(config)
+
+    def tokenize(texts: list[str]) -> np.ndarray:
+        return made()(texts)
+
+    return tokenize

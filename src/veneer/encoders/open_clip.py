@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import open_clip
 import torch
-from open_clip.transform import PreprocessCfg, image_transform_v2
+from torch import nn
 
 from veneer.encoders.config import MODEL_FOLDER_CONFIG, EncoderConfig, is_path
-from veneer.encoders.encoder import Encoder
+from veneer.encoders.lean import lean_image, lean_text
+from veneer.encoders.pixels import pixel_tower
+from veneer.encoders.preprocessing import Preprocessing
+from veneer.encoders.towers import Description, Tokenizer, Tower, Towers
 from veneer.encoders.weights import (
     FOLDER_WEIGHTS,
     allowed_precisions,
@@ -20,9 +25,32 @@ from veneer.encoders.weights import (
 )
 from veneer.errors import VeneerError
 
+EXAMPLES = [
+    "",
+    "moss",
+    "a photo of a striped texture",
+    "Turtle Check Men Navy Blue Shirt, regular fit, 100 % cotton (2012)",
+    "木目 béton brut ~#&",
+    "one word after another " * 40,
+]
+"""Texts of all lengths and from all corners of the vocabulary."""
 
-def load_open_clip(name: str, config: EncoderConfig, device: str) -> Encoder:
-    """Load a model folder, a bare weight file or a tag of open_clip, in fp32.
+
+class _Texts(nn.Module):
+    """The text tower of a model, as a module; fills its tokens up to the context length."""
+
+    def __init__(self, model: nn.Module, context: int):
+        super().__init__()
+        self.model = model
+        self.context = context
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        tokens = nn.functional.pad(tokens, (0, self.context - tokens.shape[1]))
+        return self.model.encode_text(tokens)
+
+
+def load(name: str, config: EncoderConfig) -> Towers:
+    """Load a model folder, a bare weight file or a tag of open_clip, in fp32 on the CPU.
 
     The activation comes from the folder's own configuration, from ``quick_gelu``, or from what
     open_clip knows of the tag. Left to itself, open_clip runs a tag's weights under the
@@ -31,45 +59,76 @@ def load_open_clip(name: str, config: EncoderConfig, device: str) -> Encoder:
     folder = model_folder(config)
     if folder is not None:
         architecture, activation = _describe(folder)
-        weights = folder / FOLDER_WEIGHTS
-        model_name, options = f"local-dir:{folder}", {}
+        weights, options = str(folder / FOLDER_WEIGHTS), {}
     else:
-        architecture = model_name = config.architecture
+        architecture = config.architecture
         weights, quick_gelu = _bare_weights(name, config)
         activation = "quick_gelu" if quick_gelu else "gelu"
         options = {"pretrained": config.pretrained, "force_quick_gelu": quick_gelu}
-    model = _create(model_name, options).to(device, memory_format=torch.channels_last).eval()
-    preprocess = image_transform_v2(PreprocessCfg(**model.visual.preprocess_cfg), is_train=False)
-    tokenizer = open_clip.get_tokenizer(model_name)
-    shape = model.visual.preprocess_cfg
-    fingerprint = (
-        f"open_clip {architecture}; activation {activation}; "
-        f"weights sha256 {file_sha256(weights)}; "
-        f"{shape['size']} px {shape['interpolation']} {shape['resize_mode']} "
-        f"mean {tuple(shape['mean'])} std {tuple(shape['std'])}"
-    )
+    with _quiet():
+        model = open_clip.create_model(_model_name(config), **options)
+    model = model.to(memory_format=torch.channels_last).eval()
+    preprocessing = _preprocessing(model.visual.preprocess_cfg)
+    examples = tokenizer(config)(EXAMPLES)
+    whole = _Texts(model, examples.shape[1])
     with torch.inference_mode():
-        dimension = model.encode_text(tokenizer(["a"]).to(device)).shape[-1]
+        dimension = whole(torch.from_numpy(examples)).shape[-1]
     precise = Path(weights).suffix == ".safetensors"
-    return Encoder(
-        name=name,
-        fingerprint=fingerprint,
-        dimension=dimension,
-        precisions=allowed_precisions(weights) if precise else ("fp32", "bf16", "fp16"),
-        preprocess=preprocess,
-        image_tower=model.encode_image,
-        text_tower=lambda texts: model.encode_text(tokenizer(texts).to(device)),
-        device=device,
+    return Towers(
+        description=Description(
+            fingerprint=(
+                f"open_clip {architecture}; activation {activation}; "
+                f"weights sha256 {file_sha256(weights)}; {preprocessing}"
+            ),
+            dimension=dimension,
+            precisions=allowed_precisions(weights) if precise else ("fp32", "bf16", "fp16"),
+            preprocessing=preprocessing,
+            has_text=True,
+        ),
+        image=pixel_tower(preprocessing, model.visual, lean_image(model.visual)),
+        text=Tower(whole, lean_text(model, whole), examples),
+        weights=weights,
     )
 
 
-def _create(model_name: str, options: dict) -> torch.nn.Module:
+def tokenizer(config: EncoderConfig) -> Tokenizer:
+    """The tokenizer of a text tower."""
+    with _quiet():
+        tokenize = open_clip.get_tokenizer(_model_name(config))
+    return lambda texts: tokenize(texts).numpy()
+
+
+def _model_name(config: EncoderConfig) -> str:
+    folder = model_folder(config)
+    return config.architecture if folder is None else f"local-dir:{folder}"
+
+
+def _preprocessing(cfg: dict) -> Preprocessing:
+    size = cfg["size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    fill = cfg.get("fill_color", 0)
+    # open_clip hands the filter on to all ways of resizing but one.
+    keeps_default = cfg["resize_mode"] == "shortest" and height != width
+    return Preprocessing(
+        height=height,
+        width=width,
+        resize=(height, width),
+        mode=cfg["resize_mode"],
+        interpolation="bicubic" if keeps_default else cfg["interpolation"],
+        fill=(fill,) * 3 if isinstance(fill, int) else tuple(fill),
+        mean=tuple(cfg["mean"]),
+        std=tuple(cfg["std"]),
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
     # open_clip tells its steps on the root logger; only what it warns of concerns a user.
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.WARNING)
     try:
-        return open_clip.create_model(model_name, **options)
+        yield
     finally:
         root.setLevel(level)
 

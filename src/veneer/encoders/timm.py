@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import timm
 import torch
 from huggingface_hub import hf_hub_download
-from timm.data import create_transform, resolve_data_config
+from timm.data import resolve_data_config
 
 from veneer.encoders.config import EncoderConfig, is_path
-from veneer.encoders.encoder import Encoder
+from veneer.encoders.pixels import pixel_tower
+from veneer.encoders.preprocessing import Preprocessing
+from veneer.encoders.towers import Description, Towers
 from veneer.encoders.weights import allowed_precisions, file_sha256, hub_files
 
+_MODES = {"center": "shortest", "squash": "squash", "border": "longest"}
 
-def load_timm(name: str, config: EncoderConfig, device: str) -> Encoder:
+
+def load(name: str, config: EncoderConfig) -> Towers:
     """Load a timm model without its classifier, in fp32; its pooled feature is the embedding."""
     if is_path(config.pretrained):
         weights = config.pretrained
@@ -25,20 +31,29 @@ def load_timm(name: str, config: EncoderConfig, device: str) -> Encoder:
         pretrained_cfg_overlay={"file": str(weights)},
         num_classes=0,
     )
-    model = model.to(device, memory_format=torch.channels_last).eval()
-    shape = resolve_data_config({}, model=model)
-    fingerprint = (
-        f"timm {config.architecture}; weights sha256 {file_sha256(weights)}; "
-        f"{shape['input_size'][-1]} px {shape['interpolation']} crop {shape['crop_pct']} "
-        f"{shape['crop_mode']} mean {tuple(shape['mean'])} std {tuple(shape['std'])}"
-    )
-    return Encoder(
-        name=name,
-        fingerprint=fingerprint,
+    model = model.to(memory_format=torch.channels_last).eval()
+    preprocessing = _preprocessing(resolve_data_config({}, model=model))
+    description = Description(
+        fingerprint=(
+            f"timm {config.architecture}; weights sha256 {file_sha256(weights)}; {preprocessing}"
+        ),
         dimension=model.num_features,
         precisions=allowed_precisions(weights),
-        preprocess=create_transform(**shape, is_training=False),
-        image_tower=model,
-        text_tower=None,
-        device=device,
+        preprocessing=preprocessing,
+        has_text=False,
+    )
+    return Towers(description, pixel_tower(preprocessing, model, model), None, str(weights))
+
+
+def _preprocessing(cfg: dict) -> Preprocessing:
+    _, height, width = cfg["input_size"]
+    return Preprocessing(
+        height=height,
+        width=width,
+        resize=(math.floor(height / cfg["crop_pct"]), math.floor(width / cfg["crop_pct"])),
+        mode=_MODES[cfg["crop_mode"]],
+        interpolation=cfg["interpolation"],
+        fill=tuple(round(255 * value) for value in cfg["mean"]),
+        mean=tuple(cfg["mean"]),
+        std=tuple(cfg["std"]),
     )

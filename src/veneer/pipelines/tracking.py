@@ -54,9 +54,9 @@ def log_collection(card: dict) -> None:
 
 
 @_when_tracked
-def log_encoder(fingerprint: str) -> None:
-    """The fingerprint of the encoder that made the vectors."""
-    mlflow.set_tag("encoder_fingerprint", fingerprint)
+def log_encoder(fingerprint: str, runtime: str | None) -> None:
+    """The fingerprint of the encoder that made the vectors, and the runtime that computed them."""
+    mlflow.set_tags({"encoder_fingerprint": fingerprint, "embedding_runtime": runtime})
 
 
 @_when_tracked

@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
 from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from tqdm import tqdm
 
 from veneer.encoders.config import Encoders
 from veneer.encoders.embed import embed_batches
-from veneer.encoders.encoder import Encoder
+from veneer.encoders.encoder import FIRST_ROWS, Encoder
 from veneer.encoders.encoder import open_encoder as open_by_name
 from veneer.parameters import EmbeddingOptions
-from veneer.schema import embedding_schema, fingerprint_of, require_one_fingerprint
-from veneer.streams import Stream
+from veneer.progress import progress
+from veneer.schema import (
+    QUARANTINE,
+    embedding_schema,
+    fingerprint_of,
+    require_one_fingerprint,
+)
+from veneer.streams import Stream, columns_of, parted, regrouped
 
 logger = logging.getLogger(__name__)
 
 
 def open_encoder(embedding: EmbeddingOptions, encoders: Encoders) -> Encoder:
     """Open the encoder of this run."""
-    encoder = open_by_name(embedding.encoder, encoders.root)
-    logger.info("encoder %s on %s: %s", encoder.name, encoder.device, encoder.fingerprint)
+    encoder = open_by_name(
+        embedding.encoder,
+        encoders.root,
+        runtime=embedding.runtime,
+        batch_size=embedding.batch_size,
+        fast=embedding.decode == "fast",
+        cache=embedding.cache,
+    )
+    logger.info("encoder %s: %s", encoder.name, encoder.fingerprint)
     return encoder
 
 
@@ -32,8 +46,16 @@ def embed(
     known_embeddings: ds.Dataset,
     encoder: Encoder,
     embedding: EmbeddingOptions,
-) -> Stream:
-    """Embed the images that have no vector yet."""
+) -> tuple[Stream, Stream]:
+    """Embed the images that have no vector yet.
+
+    Returns
+    -------
+    embeddings : Stream of embedding rows
+        In batches of ``embedding.shard_rows``.
+    not_embedded : Stream of schema QUARANTINE
+        Images that could be decoded when they were ingested, and cannot now.
+    """
     if fingerprint_of(known_embeddings.schema) is not None:
         require_one_fingerprint(
             encoder.name, fingerprint_of(known_embeddings.schema), encoder.fingerprint
@@ -42,22 +64,49 @@ def embed(
     present = set(image_rows.to_table(columns=["sha"])["sha"].to_pylist())
     missing = len(present - known)
     logger.info(
-        "%d images have their vectors, %d are to be embedded", len(present) - missing, missing
+        "%s images have their vectors, %s are to be embedded",
+        f"{len(present) - missing:,}",
+        f"{missing:,}",
     )
 
-    def batches() -> Iterator[pa.RecordBatch]:
+    def embedded() -> Iterator[pa.RecordBatch]:
         if not missing:
             return
         rows = image_rows.to_batches(
             columns=["sha", "image"],
-            batch_size=embedding.batch_size or encoder.batch_size,
+            batch_size=FIRST_ROWS,
             # Rows carry whole files: reading far ahead would fill the memory.
             batch_readahead=4,
             fragment_readahead=1,
         )
-        with tqdm(total=missing, desc="embedding", unit=" images", disable=None) as bar:
-            yield from embed_batches(
-                rows, encoder, known=known, batch_size=embedding.batch_size, progress=bar
+        refused: Counter = Counter()
+        begin = time.monotonic()
+        with progress(missing, "embedding", "images") as advance:
+            for batch in embed_batches(rows, encoder, known=known):
+                refused.update(batch["reason"].drop_null().to_pylist())
+                advance(batch.num_rows)
+                yield batch
+        rate = missing / (time.monotonic() - begin)
+        logger.info("embedded %s images, %.3g a second", f"{missing:,}", rate)
+        if refused:
+            logger.warning(
+                "%s images cannot be decoded any more and have no vector: %s",
+                f"{refused.total():,}",
+                ", ".join(f"{count:,} {reason}" for reason, count in refused.most_common()),
             )
 
-    return Stream(embedding_schema(encoder.dimension, encoder.fingerprint), batches)
+    schema = embedding_schema(encoder.dimension, encoder.fingerprint)
+    vectors, not_embedded = parted(
+        embedded(), (schema, _embedding_rows), (QUARANTINE, _quarantine_rows)
+    )
+    return Stream(schema, lambda: regrouped(iter(vectors), embedding.shard_rows)), not_embedded
+
+
+def _embedding_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
+    schema = pa.schema([batch.schema.field(name) for name in ("sha", "embedding")])
+    return columns_of(batch, schema.with_metadata(batch.schema.metadata))
+
+
+def _quarantine_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
+    modified = pa.nulls(batch.num_rows, QUARANTINE.field("modified").type)
+    return columns_of(batch.append_column("modified", modified), QUARANTINE)

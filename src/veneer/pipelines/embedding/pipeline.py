@@ -21,7 +21,7 @@ def create_pipeline() -> Pipeline:
             node(
                 nodes.embed,
                 inputs=["image_rows", "known_embeddings", "encoder", "params:embedding"],
-                outputs="embeddings",
+                outputs=["embeddings", "not_embedded"],
                 name="embed",
             ),
         ]

@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 from veneer.errors import VeneerError
 from veneer.metrics import classification_report
 from veneer.parameters import MLPOptions, ModelingOptions, SVCOptions
-from veneer.schema import PREDICTIONS, TRAIN_LOG, fingerprint_of, vectors
+from veneer.schema import PREDICTIONS, TRAIN_LOG, fingerprint_of, runtime_of, vectors
 
 logger = logging.getLogger(__name__)
 
@@ -23,9 +23,12 @@ def join_features(
     image_rows: ds.Dataset,
     splits: pa.Table,
     embeddings: ds.Dataset,
+    not_embedded: pa.Table,
     modeling: ModelingOptions,
 ) -> tuple[pa.Table, dict[str, int]]:
     """Labelled rows with their split and vector, and the classes that are too small.
+
+    Images that `embedding` could not decode are left out; it has told of them.
 
     Returns
     -------
@@ -42,6 +45,7 @@ def join_features(
     """
     rows = image_rows.to_table(columns=["id", "sha", "label"])
     rows = rows.filter(pc.is_valid(rows["label"])).join(splits, "id")
+    rows = rows.filter(pc.invert(pc.is_in(rows["sha"], not_embedded["sha"].combine_chunks())))
     sizes = Counter(rows["label"].to_pylist())
     left_out = {c: n for c, n in sorted(sizes.items()) if n < modeling.min_class_size}
     kept = sorted(set(sizes) - set(left_out))
@@ -189,7 +193,7 @@ def track_heads(
     from veneer.pipelines import tracking
 
     tracking.tag_collection(collection_card)
-    tracking.log_encoder(fingerprint_of(features.schema))
+    tracking.log_encoder(fingerprint_of(features.schema), runtime_of(features.schema))
     tracking.log_metrics(metrics)
     tracking.log_train_log(train_log.to_pylist())
     for name, head in heads.items():

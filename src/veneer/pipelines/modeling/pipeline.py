@@ -11,7 +11,7 @@ def create_pipeline() -> Pipeline:
         [
             node(
                 nodes.join_features,
-                inputs=["image_rows", "splits", "embeddings", "params:modeling"],
+                inputs=["image_rows", "splits", "embeddings", "not_embedded", "params:modeling"],
                 outputs=["features", "left_out_classes"],
                 name="join_features",
             ),

@@ -1,0 +1,171 @@
+"""A tower under the runtime that was chosen for it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+import numpy as np
+
+from veneer.encoders.cache import keep_check, read_checks
+from veneer.encoders.runtimes.registry import REFERENCE, RUNTIMES
+from veneer.encoders.runtimes.runtime import Opened, Runtime, Source
+from veneer.encoders.runtimes.torch import reference
+from veneer.errors import VeneerError
+
+logger = logging.getLogger(__name__)
+
+LEAST_COSINE = 0.999
+"""Between the vectors of a runtime and those of torch in fp32."""
+
+
+class Engine:
+    """Runs a tower; which runtime does it is decided on the first batch.
+
+    A runtime other than the reference is used only if its vectors of that batch, and of the tower's
+    own examples, are those of torch in fp32 to a cosine of :data:`LEAST_COSINE`. The result is kept
+    in the cache: a runtime is checked once for an encoder, a version of the libraries and a kind of
+    processor. The examples are there because a first batch can be an easy one: of pictures from one
+    class, or of one word.
+
+    May be called from several threads; one batch is computed at a time.
+
+    Parameters
+    ----------
+    name : str
+        Of the encoder, for messages.
+    source : Source
+    precisions : tuple of str
+        In which the weights may be run.
+    runtime : str
+        ``auto``, or a key of :data:`RUNTIMES`: then that one or an error.
+    batch_size : int, optional
+        By default what suits the runtime.
+
+    Attributes
+    ----------
+    runtime : str or None
+        Name of the runtime; None before the first batch.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: Source,
+        precisions: tuple[str, ...],
+        runtime: str = "auto",
+        batch_size: int | None = None,
+    ):
+        self.runtime: str | None = None
+        self._name = name
+        self._source = source
+        self._precisions = precisions
+        self._wanted = runtime
+        self._batch_size = batch_size
+        self._opened: Opened | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def batch_size(self) -> int | None:
+        """Rows that go through the tower together; None before the first batch."""
+        return None if self._opened is None else self._batch_size or self._opened.batch_size
+
+    def __call__(self, batch: np.ndarray, *, fill: bool = False) -> np.ndarray:
+        """Embed a batch.
+
+        Parameters
+        ----------
+        batch : uint8 array [n, height, width, 3] or int64 array [n, context]
+        fill : bool
+            Fill the batch up to ``batch_size`` rows and throw away the vectors of the filling. The
+            last bits of a vector can depend on the size of its batch; so they never do.
+
+        Returns
+        -------
+        float32 array [n, D], rows of length 1
+
+        Raises
+        ------
+        VeneerError
+            When the runtime that was asked for cannot be used, or when a vector is not finite.
+        """
+        with self._lock:
+            if self._opened is None:
+                self._choose(batch)
+            rows = max(len(batch), self.batch_size) if fill else len(batch)
+            vectors = self._opened.run(_filled(batch, rows))[: len(batch)]
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        if not np.all(np.isfinite(lengths) & (lengths > 0)):
+            raise VeneerError(
+                f"Embedding with {self._name} under {self.runtime}: {np.sum(~(lengths > 0))} of "
+                f"{len(batch)} vectors are zero or not finite. Try --params "
+                f"embedding.runtime={REFERENCE}; if that is the same, the weights are damaged."
+            )
+        return vectors / lengths
+
+    def _choose(self, batch: np.ndarray) -> None:
+        passed_over: dict[str, list[str]] = {}
+        for runtime in self._candidates():
+            why = runtime.missing() or self._try(runtime, batch)
+            if why is None:
+                reasons = f" ({_in_words(passed_over)})" if passed_over else ""
+                what = self._name, self._source.kind, self.runtime
+                logger.info("%s: the %s tower runs under %s%s", *what, reasons)
+                return
+            passed_over.setdefault(why, []).append(runtime.name)
+        raise VeneerError(
+            f"Opening the encoder {self._name}: {_in_words(passed_over)}. Choose another runtime, "
+            "or leave the choice to veneer with --params embedding.runtime=auto."
+        )
+
+    def _candidates(self) -> list[Runtime]:
+        if self._wanted != "auto":
+            return [RUNTIMES[self._wanted]]
+        return [each for each in RUNTIMES.values() if each.precision in self._precisions]
+
+    def _try(self, runtime: Runtime, batch: np.ndarray) -> str | None:
+        """Open a runtime and check it; why it cannot be used, or None if it is ready."""
+        if runtime.precision not in self._precisions:
+            return f"the weights do not allow {runtime.precision}"
+        check = f"{self._source.kind} {runtime.name} {runtime.versions()}"
+        cosine = read_checks(self._source.cache).get(check)
+        try:
+            if cosine is None or cosine >= LEAST_COSINE:
+                opened = runtime.open(self._source)
+                if runtime.name == REFERENCE:
+                    cosine = 1.0
+                elif cosine is None:
+                    cosine = self._compare(runtime, opened, batch)
+                    keep_check(self._source.cache, check, cosine)
+        except (RuntimeError, ValueError, TypeError, NotImplementedError, OSError) as error:
+            if runtime.name == REFERENCE:
+                raise
+            # What a library says of a network that it cannot run.
+            logger.debug("opening %s", runtime.name, exc_info=True)
+            return f"it fails: {' '.join(str(error).split())[:200]}"
+        if cosine < LEAST_COSINE:
+            return f"its cosine to fp32 is {cosine:.4f}, less than {LEAST_COSINE}"
+        self._opened, self.runtime = opened, runtime.name
+        return None
+
+    def _compare(self, runtime: Runtime, opened: Opened, batch: np.ndarray) -> float:
+        """Least cosine between a runtime's vectors and the reference's."""
+        ours = opened.run(batch)
+        theirs = reference(self._source, "cuda" if runtime.name.startswith("cuda") else "cpu")(
+            batch
+        )
+        lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            cosine = float(np.min(np.sum(ours * theirs, axis=1) / lengths))
+        return cosine if np.isfinite(cosine) else 0.0
+
+
+def _in_words(passed_over: dict[str, list[str]]) -> str:
+    return "; ".join(f"not {', '.join(names)}: {why}" for why, names in passed_over.items())
+
+
+def _filled(batch: np.ndarray, rows: int) -> np.ndarray:
+    missing = rows - len(batch)
+    if not missing:
+        return batch
+    return np.concatenate([batch, np.broadcast_to(batch[:1], (missing, *batch.shape[1:]))])

@@ -1,0 +1,1 @@
+"""The ways in which a tower can be run."""
