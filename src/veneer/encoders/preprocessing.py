@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import torch
 
 
+FAST_MARGIN = 8
+"""With less, cosines to exact decoding fell below 0.999; see docs/performance.md."""
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """Geometry and normalisation of an encoder's input.
@@ -38,9 +42,9 @@ class Preprocessing:
     mean, std : tuple of float
         Of the channels, where the pixels run from 0 to 1.
     fast : bool
-        Large JPEGs are decoded at a half, a quarter or an eighth of their size, but never at less
-        than twice ``resize``; and images are scaled by torch's kernel for bytes, whose weights
-        have fewer bits than Pillow's. Single pixels differ by one or two levels.
+        Images are scaled by torch's kernel for bytes, whose weights have fewer bits than Pillow's:
+        single pixels differ by one or two levels. And large JPEGs are decoded at a half, a quarter
+        or an eighth of their size, but never at less than :data:`FAST_MARGIN` times ``resize``.
     """
 
     height: int
@@ -70,7 +74,9 @@ class Preprocessing:
         RefusedError
             As :func:`veneer.images.to_rgb`.
         """
-        return self.pixels(to_rgb(data, at_least=2 * max(self.resize) if self.fast else None))
+        return self.pixels(
+            to_rgb(data, at_least=FAST_MARGIN * max(self.resize) if self.fast else None)
+        )
 
     def pixels(self, image: Image.Image) -> np.ndarray:
         """Pixels of a PIL RGB image: uint8 array [height, width, 3]."""
