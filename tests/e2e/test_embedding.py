@@ -166,5 +166,5 @@ def test_a_runtime_that_is_not_there_is_an_error(project, photos):
     with pytest.raises(ClickException, match="Opening the encoder mini: not cuda-fp32: "):
         project.run("data_processing", "embedding", **cuda)
     typo = {"collection": "cuda", "images": str(raw), "embedding": {"runtime": "openvino"}}
-    with pytest.raises(ClickException, match="'embedding.runtime' is 'openvino': there is"):
+    with pytest.raises(ClickException, match=r"'embedding\.runtime' is 'openvino': there is"):
         project.run("embedding", **typo)
