@@ -48,10 +48,10 @@ def cache(tmp_path):
     return tmp_path / "cache"
 
 
-def fetch(rows, cache, *, max_bytes=10**6, max_pixels=10**6, progress=None, **changes):
+def fetch(rows, cache, *, max_bytes=10**6, max_pixels=10**6, advance=None, **changes):
     options = DownloadOptions(**OPTIONS | changes)
     limits = {"max_bytes": max_bytes, "max_pixels": max_pixels}
-    return fetch_first(rows, cache, options, **limits, progress=progress)
+    return fetch_first(rows, cache, options, **limits, advance=advance)
 
 
 def fetch_one(url, cache, **changes):
@@ -206,7 +206,7 @@ def test_progress_counts_rows(server, cache):
 
     for _ in range(2):
         bar = Bar()
-        fetch(rows, cache, progress=bar)
+        fetch(rows, cache, advance=bar.update)
         assert bar.count == len(rows)
 
 

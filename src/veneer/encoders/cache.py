@@ -34,17 +34,12 @@ def known_description(cache: Path, name: str, config: EncoderConfig) -> Descript
         if kept["key"] != _key(config, kept["weights"]):
             return None
         found = kept["description"]
-        shape = {k: tuple(v) if isinstance(v, list) else v for k, v in _pop(found).items()}
-        return Description(
-            **found | {"precisions": tuple(found["precisions"])},
-            preprocessing=Preprocessing(**shape),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # not there, or of another release
-
-
-def _pop(found: dict) -> dict:
-    return found.pop("preprocessing")
+        shape = found.pop("preprocessing")
+        shape = {key: tuple(v) if isinstance(v, list) else v for key, v in shape.items()}
+        found["precisions"] = tuple(found["precisions"])
+        return Description(**found, preprocessing=Preprocessing(**shape))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # not there, damaged, or of another release
 
 
 def keep_description(cache: Path, name: str, config: EncoderConfig, towers: Towers) -> None:
@@ -66,9 +61,10 @@ def compiled_folder(cache: Path, name: str, description: Description) -> Path:
 def read_checks(folder: Path | None) -> dict[str, float]:
     """Least cosine to the reference that each runtime has reached, by its name and versions."""
     try:
-        return {} if folder is None else json.loads((folder / "checks.json").read_text())
+        checks = {} if folder is None else json.loads((folder / "checks.json").read_text())
     except (OSError, ValueError):
         return {}
+    return checks if isinstance(checks, dict) else {}
 
 
 def keep_check(folder: Path | None, name: str, cosine: float) -> None:

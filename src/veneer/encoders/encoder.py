@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from veneer.encoders.weights import require_weights
 
 if TYPE_CHECKING:
     from PIL import Image
+
+Made = TypeVar("Made")
 
 FIRST_ROWS = 8
 """Rows of a tower's first batch, on which its runtime is chosen."""
@@ -60,6 +62,8 @@ class Encoder:
 
     def embed_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Embed PIL RGB images: float32 array [n, dimension], rows of length 1."""
+        if not images:
+            return np.empty((0, self.dimension), np.float32)
         return self.image_tower(np.stack([self.preprocessing.pixels(each) for each in images]))
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -82,11 +86,10 @@ class Encoder:
             widths = _widths(tokens)
             for width in np.unique(widths):
                 rows = np.flatnonzero(widths == width)
-                while len(rows):
-                    now, rows = np.split(rows, [self.text_tower.batch_size or FIRST_ROWS])
-                    batch = np.ascontiguousarray(tokens[now, :width])
-                    vectors[now] = self.text_tower(batch, fill=True)
-        return vectors[np.searchsorted(distinct, texts)] if distinct else vectors
+                batch = np.ascontiguousarray(tokens[rows, :width])
+                vectors[rows] = self.text_tower(batch, fill=True)
+        places = {text: place for place, text in enumerate(distinct)}
+        return vectors[[places[text] for text in texts]]
 
 
 def _widths(tokens: np.ndarray) -> np.ndarray:
@@ -134,7 +137,7 @@ def open_encoder(
     """
     name, config = encoder_name(encoder), resolve_encoder(encoder, encoders)
     description = None if cache is None else known_description(cache, name, config)
-    load = lru_cache(partial(_load, name, config))
+    load = _once(lambda: _load(name, config))
     if description is None:
         require_weights(name, config)
         towers = load()
@@ -171,13 +174,28 @@ def _load(name: str, config: EncoderConfig) -> Towers:
 def _tokenizer(config: EncoderConfig) -> Tokenizer:
     """A tokenizer that is made when it is first called."""
 
-    @lru_cache
-    def made() -> Tokenizer:
+    def make() -> Tokenizer:
         from veneer.encoders.open_clip import tokenizer
 
         return tokenizer(config)
+
+    made = _once(make)
 
     def tokenize(texts: list[str]) -> np.ndarray:
         return made()(texts)
 
     return tokenize
+
+
+def _once(make: Callable[[], Made]) -> Callable[[], Made]:
+    """A function that makes something when it is first called, in whichever thread that is."""
+    lock = threading.Lock()
+    made: list[Made] = []
+
+    def get() -> Made:
+        with lock:
+            if not made:
+                made.append(make())
+        return made[0]
+
+    return get

@@ -10,7 +10,7 @@ import numpy as np
 from veneer.encoders.cache import keep_check, read_checks
 from veneer.encoders.runtimes.registry import REFERENCE, RUNTIMES
 from veneer.encoders.runtimes.runtime import Opened, Runtime, Source
-from veneer.encoders.runtimes.torch import reference
+from veneer.encoders.runtimes.torch import CUDA, reference
 from veneer.errors import VeneerError
 
 logger = logging.getLogger(__name__)
@@ -68,17 +68,21 @@ class Engine:
     @property
     def batch_size(self) -> int | None:
         """Rows that go through the tower together; None before the first batch."""
-        return None if self._opened is None else self._batch_size or self._opened.batch_size
+        return None if self._opened is None else self._size(self._opened)
+
+    def _size(self, opened: Opened) -> int:
+        return self._batch_size or opened.batch_size
 
     def __call__(self, batch: np.ndarray, *, fill: bool = False) -> np.ndarray:
-        """Embed a batch.
+        """Embed rows, ``batch_size`` of them at a time.
 
         Parameters
         ----------
         batch : uint8 array [n, height, width, 3] or int64 array [n, context]
+            At least one row.
         fill : bool
-            Fill the batch up to ``batch_size`` rows and throw away the vectors of the filling. The
-            last bits of a vector can depend on the size of its batch; so they never do.
+            Fill a batch that is not full and throw away the vectors of the filling. The last bits
+            of a vector can depend on the size of its batch; so they never do.
 
         Returns
         -------
@@ -92,21 +96,25 @@ class Engine:
         with self._lock:
             if self._opened is None:
                 self._choose(batch)
-            rows = max(len(batch), self.batch_size) if fill else len(batch)
-            vectors = self._opened.run(_filled(batch, rows))[: len(batch)]
+            size, run = self._size(self._opened), self._opened.run
+            parts = [batch[first : first + size] for first in range(0, len(batch), size)]
+            done = [run(_filled(each, size) if fill else each)[: len(each)] for each in parts]
+        vectors = np.concatenate(done)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        if not np.all(np.isfinite(lengths) & (lengths > 0)):
+        bad = np.sum(~(np.isfinite(lengths) & (lengths > 0)))
+        if bad:
+            advice = f" Try --params embedding.runtime={REFERENCE}." * (self.runtime != REFERENCE)
             raise VeneerError(
-                f"Embedding with {self._name} under {self.runtime}: {np.sum(~(lengths > 0))} of "
-                f"{len(batch)} vectors are zero or not finite. Try --params "
-                f"embedding.runtime={REFERENCE}; if that is the same, the weights are damaged."
+                f"Embedding with {self._name} under {self.runtime}: {bad} of {len(batch)} vectors "
+                "are zero or not finite. Its weights may be damaged, or not be those of this "
+                f"architecture.{advice}"
             )
         return vectors / lengths
 
     def _choose(self, batch: np.ndarray) -> None:
         passed_over: dict[str, list[str]] = {}
         for runtime in self._candidates():
-            why = runtime.missing() or self._try(runtime, batch)
+            why = self._try(runtime, batch)
             if why is None:
                 reasons = f" ({_in_words(passed_over)})" if passed_over else ""
                 what = self._name, self._source.kind, self.runtime
@@ -127,9 +135,12 @@ class Engine:
         """Open a runtime and check it; why it cannot be used, or None if it is ready."""
         if runtime.precision not in self._precisions:
             return f"the weights do not allow {runtime.precision}"
-        check = f"{self._source.kind} {runtime.name} {runtime.versions()}"
-        cosine = read_checks(self._source.cache).get(check)
         try:
+            why = runtime.missing()
+            if why is not None:
+                return why
+            check = f"{self._source.kind} {runtime.name} {runtime.versions()}"
+            cosine = read_checks(self._source.cache).get(check)
             if cosine is None or cosine >= LEAST_COSINE:
                 opened = runtime.open(self._source)
                 if runtime.name == REFERENCE:
@@ -137,12 +148,13 @@ class Engine:
                 elif cosine is None:
                     cosine = self._compare(runtime, opened, batch)
                     keep_check(self._source.cache, check, cosine)
-        except (RuntimeError, ValueError, TypeError, NotImplementedError, OSError) as error:
+        except VeneerError:
+            raise  # speaks of the encoder, not of the runtime
+        except Exception as error:  # whatever a library says of what it cannot run
             if runtime.name == REFERENCE:
                 raise
-            # What a library says of a network that it cannot run.
             logger.debug("opening %s", runtime.name, exc_info=True)
-            return f"it fails: {' '.join(str(error).split())[:200]}"
+            return f"it fails: {' '.join(str(error).split())[:200] or type(error).__name__}"
         if cosine < LEAST_COSINE:
             return f"its cosine to fp32 is {cosine:.4f}, less than {LEAST_COSINE}"
         self._opened, self.runtime = opened, runtime.name
@@ -150,14 +162,17 @@ class Engine:
 
     def _compare(self, runtime: Runtime, opened: Opened, batch: np.ndarray) -> float:
         """Least cosine between a runtime's vectors and the reference's."""
-        ours = opened.run(batch)
-        theirs = reference(self._source, "cuda" if runtime.name.startswith("cuda") else "cpu")(
-            batch
-        )
-        lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            cosine = float(np.min(np.sum(ours * theirs, axis=1) / lengths))
-        return cosine if np.isfinite(cosine) else 0.0
+        right = reference(self._source, "cuda" if runtime in CUDA else "cpu")
+        batches = batch[: self._size(opened)], self._source.load().examples
+        return min(_least_cosine(opened.run(each), right(each)) for each in batches)
+
+
+def _least_cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Over the rows; 0 where one is not finite."""
+    lengths = np.linalg.norm(ours, axis=1) * np.linalg.norm(theirs, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosine = float(np.min(np.sum(ours * theirs, axis=1) / lengths))
+    return cosine if np.isfinite(cosine) else 0.0
 
 
 def _in_words(passed_over: dict[str, list[str]]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 import logging
 from collections.abc import Iterator
@@ -70,7 +72,8 @@ def load(name: str, config: EncoderConfig) -> Towers:
     model = model.to(memory_format=torch.channels_last).eval()
     preprocessing = _preprocessing(model.visual.preprocess_cfg)
     examples = tokenizer(config)(EXAMPLES)
-    whole = _Texts(model, examples.shape[1])
+    texts = _without_images(model)
+    whole = _Texts(texts, examples.shape[1])
     with torch.inference_mode():
         dimension = whole(torch.from_numpy(examples)).shape[-1]
     precise = Path(weights).suffix == ".safetensors"
@@ -86,7 +89,7 @@ def load(name: str, config: EncoderConfig) -> Towers:
             has_text=True,
         ),
         image=pixel_tower(preprocessing, model.visual, lean_image(model.visual)),
-        text=Tower(whole, lean_text(model, whole), examples),
+        text=Tower(whole, lean_text(texts, whole), examples),
         weights=weights,
     )
 
@@ -98,6 +101,13 @@ def tokenizer(config: EncoderConfig) -> Tokenizer:
     return lambda texts: tokenize(texts).numpy()
 
 
+def _without_images(model: nn.Module) -> nn.Module:
+    """The same model without its image tower, so that the two can go to different devices."""
+    texts = copy.copy(model)  # the weights are shared, the model is left as it is
+    texts._modules = {name: each for name, each in model._modules.items() if name != "visual"}
+    return texts.eval()
+
+
 def _model_name(config: EncoderConfig) -> str:
     folder = model_folder(config)
     return config.architecture if folder is None else f"local-dir:{folder}"
@@ -107,6 +117,8 @@ def _preprocessing(cfg: dict) -> Preprocessing:
     size = cfg["size"]
     height, width = (size, size) if isinstance(size, int) else size
     fill = cfg.get("fill_color", 0)
+    # `random` is for training; otherwise open_clip takes bicubic for it.
+    interpolation = {"random": "bicubic"}.get(cfg["interpolation"], cfg["interpolation"])
     # open_clip hands the filter on to all ways of resizing but one.
     keeps_default = cfg["resize_mode"] == "shortest" and height != width
     return Preprocessing(
@@ -114,7 +126,7 @@ def _preprocessing(cfg: dict) -> Preprocessing:
         width=width,
         resize=(height, width),
         mode=cfg["resize_mode"],
-        interpolation="bicubic" if keeps_default else cfg["interpolation"],
+        interpolation="bicubic" if keeps_default else interpolation,
         fill=(fill,) * 3 if isinstance(fill, int) else tuple(fill),
         mean=tuple(cfg["mean"]),
         std=tuple(cfg["std"]),
@@ -139,7 +151,9 @@ def _describe(folder: Path) -> tuple[str, str]:
     vision = model["vision_cfg"]
     architecture = vision.get("timm_model_name") or f"{vision.get('layers')}x{vision.get('width')}"
     activation = "quick_gelu" if model.get("quick_gelu") else "as configured"
-    return f"folder {architecture} {model['embed_dim']}-d", activation
+    # Numbers of heads, poolings and the like change the vectors and leave no trace in the weights.
+    digest = hashlib.sha256(json.dumps(model, sort_keys=True).encode()).hexdigest()[:16]
+    return f"folder {architecture} {model['embed_dim']}-d of config {digest}", activation
 
 
 def _bare_weights(name: str, config: EncoderConfig) -> tuple[str, bool]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from tqdm import tqdm
 
 from veneer.errors import VeneerError
+from veneer.progress import progress
 from veneer.sources.columns import require_columns
 from veneer.sources.files import moment, reader
 from veneer.sources.options import CSVOptions, DownloadOptions
@@ -83,14 +83,14 @@ def csv_source(
     """
     products = _choose(file, list(_products(file, options, attributes)), options)
     facts = [_facts(file, product, attributes) for product in products]
-    with tqdm(total=len(products), desc="downloading", unit=" rows", disable=None) as bar:
+    with progress(len(products), "downloading", "rows") as advance:
         pictures = fetch_first(
             [product.urls for product in products],
             cache,
             download,
             max_bytes=max_bytes,
             max_pixels=max_pixels,
-            progress=bar,
+            advance=advance,
         )
     rows = [
         {"path": picture.url} | of_product | _file_facts(picture)

@@ -16,7 +16,7 @@ import ssl
 import textwrap
 import time
 from collections import Counter, defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def fetch_first(
     *,
     max_bytes: int,
     max_pixels: int,
-    progress: Any = None,
+    advance: Callable[[int], object] | None = None,
 ) -> list[Fetched]:
     """Fetch of each row the first address that gives a picture.
 
@@ -88,8 +88,8 @@ def fetch_first(
     options : DownloadOptions
     max_bytes, max_pixels : int
         Larger pictures are none.
-    progress : tqdm, optional
-        Its ``update(1)`` is called once a row, in another thread.
+    advance : callable, optional
+        Is called with 1 once a row, in another thread.
 
     Raises
     ------
@@ -102,8 +102,8 @@ def fetch_first(
     async def work(pictures: _Pictures) -> None:
         for number, urls in rows_left:
             found[number] = await pictures.first(urls)
-            if progress is not None:
-                progress.update(1)
+            if advance is not None:
+                advance(1)
             await asyncio.sleep(0)  # among cached pictures Ctrl-C would not be heard without it
 
     async def fetch_all() -> int:

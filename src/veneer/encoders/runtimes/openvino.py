@@ -43,13 +43,18 @@ def _core() -> Any:
 
 
 def _open(precision: str, source: Source) -> Opened:
-    options = {
-        "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(precision, precision),
-        # One batch at a time on all cores. Not pinned to them: decoding needs them too.
-        "NUM_STREAMS": "1",
-        "ENABLE_CPU_PINNING": False,
-    }
-    compiled = _core().compile_model(_converted(source), "CPU", options)
+    folder = None
+    if source.cache is not None:
+        folder = source.cache / f"openvino-{version('openvino')}-{source.kind}"
+    compiled = None
+    if folder is not None and folder.is_dir():
+        try:
+            compiled = _compile(folder, precision)
+        except RuntimeError as error:
+            logger.warning("%s is damaged, and made anew: %s", folder, str(error).split("\n")[0])
+            shutil.rmtree(folder, ignore_errors=True)
+    if compiled is None:
+        compiled = _make(source, folder, precision)
 
     def run(batch: np.ndarray) -> np.ndarray:
         return compiled([batch], share_inputs=True)[0].astype(np.float32)
@@ -57,19 +62,34 @@ def _open(precision: str, source: Source) -> Opened:
     return Opened(run, BATCH)
 
 
-def _converted(source: Source) -> Any:
-    if source.cache is None:
-        return _convert(source)
-    folder = source.cache / f"openvino-{version('openvino')}-{source.kind}"
-    if folder.is_dir():
-        return _core().read_model(folder / "model.xml")
+def _compile(folder: Path, precision: str) -> Any:
+    options = {
+        "INFERENCE_PRECISION_HINT": {"fp32": "f32"}.get(precision, precision),
+        # One batch at a time on all cores. Not pinned to them: decoding needs them too.
+        "NUM_STREAMS": "1",
+        "ENABLE_CPU_PINNING": False,
+    }
+    return _core().compile_model(_core().read_model(folder / "model.xml"), "CPU", options)
+
+
+def _make(source: Source, folder: Path | None, precision: str) -> Any:
+    """Convert a tower, keep it in ``folder`` if that can be, and compile what was kept.
+
+    Always by way of files: a model that has not been written differs from one that has been read
+    in the last bits of its results.
+    """
     model = _convert(source)
-    try:
-        _keep(model, folder)
-    except OSError as error:
-        # It costs some seconds at the next start, and nothing else.
-        logger.warning("the converted %s tower cannot be kept: %s", source.kind, error)
-    return model
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as elsewhere:
+        try:
+            if folder is not None:
+                _keep(model, folder)
+        except OSError as error:
+            # It costs some seconds at the next start, and nothing else.
+            logger.warning("the converted %s tower cannot be kept: %s", source.kind, error)
+        if folder is None or not folder.is_dir():
+            folder = Path(elsewhere)
+            _save(model, folder)
+        return _compile(folder, precision)
 
 
 def _keep(model: Any, folder: Path) -> None:
@@ -77,17 +97,24 @@ def _keep(model: Any, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=folder.parent))
     try:
-        try:
-            _library().save_model(model, temporary / "model.xml", compress_to_fp16=False)
-        except RuntimeError as error:
-            raise OSError(str(error)) from error
-        try:
-            os.rename(temporary, folder)
-        except OSError as error:
-            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another process was faster
-                raise
+        _save(model, temporary)
+        os.rename(temporary, folder)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another process was faster
+            raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _save(model: Any, folder: Path) -> None:
+    try:
+        _library().save_model(model, folder / "model.xml", compress_to_fp16=False)
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
+    for file in folder.iterdir():
+        # The check of these weights is kept too, and must not outlive them.
+        with open(file, "rb") as written:
+            os.fsync(written.fileno())
 
 
 def _convert(source: Source) -> Any:

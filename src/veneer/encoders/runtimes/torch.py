@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import sys
 from collections.abc import Callable
@@ -32,11 +33,13 @@ def reference(source: Source, device: str) -> Run:
 def _runner(module: torch.nn.Module, device: str, precision: str) -> Run:
     import torch
 
-    module = module.to(device)
+    if device != "cpu":
+        # A copy: moved, it would no longer be there for whatever is tried next.
+        module = copy.deepcopy(module).to(device)
     kind = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
     def run(batch: np.ndarray) -> np.ndarray:
-        rows = torch.from_numpy(batch)
+        rows = torch.from_numpy(np.require(batch, requirements=["C", "W"]))
         if device == "cuda":
             rows = rows.pin_memory().to(device, non_blocking=True)
         low = nullcontext() if kind is None else torch.autocast(device, kind)
@@ -54,10 +57,8 @@ def _open_cpu(precision: str, source: Source) -> Opened:
 
 
 def _open_cuda(precision: str, source: Source) -> Opened:
-    import torch
-
     tower = source.load()
-    run = _runner(tower.lean.to(memory_format=torch.channels_last), "cuda", precision)
+    run = _runner(tower.lean, "cuda", precision)
     return Opened(run, _rows_that_fit(run, tower.examples))
 
 
@@ -112,15 +113,29 @@ def _has_driver() -> bool:
     return False
 
 
-def _runtime(name: str, precision: str, missing: Callable, open_: Callable) -> Runtime:
+def _cpu() -> str:
+    import torch
+
+    return torch.backends.cpu.get_cpu_capability()
+
+
+def _gpu() -> str:
+    import torch
+
+    return torch.cuda.get_device_name()
+
+
+def _runtime(
+    name: str, precision: str, missing: Callable, open_: Callable, device: Callable[[], str]
+) -> Runtime:
     return Runtime(
         name=f"{name}-{precision}",
         precision=precision,
         missing=partial(missing, precision),
         open=partial(open_, precision),
-        versions=lambda: f"torch {version('torch')}",
+        versions=lambda: f"torch {version('torch')} {device()}",
     )
 
 
-TORCH_CPU = [_runtime("torch", each, _cpu_lacks, _open_cpu) for each in ("bf16", "fp32")]
-CUDA = [_runtime("cuda", each, cuda_lacks, _open_cuda) for each in ("fp16", "bf16", "fp32")]
+TORCH_CPU = [_runtime("torch", each, _cpu_lacks, _open_cpu, _cpu) for each in ("bf16", "fp32")]
+CUDA = [_runtime("cuda", each, cuda_lacks, _open_cuda, _gpu) for each in ("fp16", "bf16", "fp32")]

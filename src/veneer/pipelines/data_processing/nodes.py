@@ -10,13 +10,13 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from tqdm import tqdm
 
 from veneer.audits import find_contradictions, find_duplicates
 from veneer.errors import VeneerError
 from veneer.ingest import accepted_and_refused
 from veneer.ingest import ingest as ingest_source
 from veneer.parameters import SampleOptions, SplitOptions
+from veneer.progress import progress
 from veneer.schema import KNOWN_IMAGE, QUARANTINE, READING, SPLITS
 from veneer.sources.options import SourceOptions
 from veneer.sources.registry import RawLocation, open_source
@@ -42,7 +42,10 @@ def draw_sample(source: SourceOptions, sample: SampleOptions, seed: int) -> File
             duplicates=sample.duplicates,
             damaged=sample.damaged,
         )
-        yield from tqdm(drawn, total=count, desc="drawing", unit=" files", disable=None)
+        with progress(count, "drawing", "files") as advance:
+            for file in drawn:
+                yield file
+                advance(1)
 
     return FileStream(files)
 
@@ -83,11 +86,11 @@ def ingest(
         reasons: Counter = Counter()
         example = ""
         total = len(source.listing)
-        with tqdm(total=total, desc="ingesting", unit=" files", disable=None) as bar:
+        with progress(total, "ingesting", "files") as advance:
             for batch in checked:
                 reasons.update(batch["reason"].to_pylist())
                 example = example or _first_refusal(batch)
-                bar.update(batch.num_rows)
+                advance(batch.num_rows)
                 yield batch
         accepted = reasons.pop(None, 0)
         if reasons:
