@@ -19,6 +19,13 @@ from veneer.streams import Stream
 MANIFEST = "_manifest.json"
 
 
+# By default Arrow reads what a scan wants of a whole shard, hundreds of megabytes, and holds it until
+# the shard is done.
+_FORMAT = ds.ParquetFileFormat(
+    default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False)
+)
+
+
 class ImageRowsDataset(AbstractDataset[Stream, ds.Dataset]):
     """A folder of Parquet shards of :func:`veneer.schema.image_schema`.
 
@@ -40,7 +47,7 @@ class ImageRowsDataset(AbstractDataset[Stream, ds.Dataset]):
         shards = [self._path / name for name in names]
         for shard in shards:
             require(shard.is_file(), shard, "data_processing")
-        return ds.dataset([str(shard) for shard in shards], format="parquet")
+        return ds.dataset([str(shard) for shard in shards], format=_FORMAT)
 
     def save(self, data: Stream) -> None:
         """Replace all rows."""
