@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,42 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def making_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``; move it there when the block ends well.
+
+    Where another process has made ``path`` meanwhile, that one stays.
+
+    Raises
+    ------
+    VeneerError
+        When it cannot be written.
+    """
+    prefix = f".{path.name}."
+    temporary = None
+    try:
+        with telling_of_writing(path):
+            make_folder(path.parent)
+            _sweep(path.parent, prefix)
+            name = tempfile.mkdtemp(
+                prefix=f"{prefix}{os.getpid()}-", suffix=".tmp", dir=path.parent
+            )
+            temporary = Path(name)
+            yield temporary
+            for file in temporary.iterdir():
+                with open(file, "rb") as written:
+                    os.fsync(written.fileno())
+            temporary.chmod(0o777 & ~_umask())  # mkdtemp's own mode is 0700
+            try:
+                os.rename(temporary, path)
+            except OSError as error:
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
 def temporary_beside(path: Path) -> Path:
     """Make an empty file that only this process knows, in the folder that ``path`` is to be in."""
     make_folder(path.parent)
@@ -59,11 +96,13 @@ def settle(temporary: Path, path: Path) -> None:
 
 
 def _sweep(folder: Path, prefix: str) -> None:
-    """Remove the temporary files of processes that were killed."""
+    """Remove the temporary files and folders of processes that were killed."""
     for left in folder.glob(f"{prefix}*.tmp"):
         owner = left.name.removeprefix(prefix).partition("-")[0]
         if owner.isdigit() and not _is_running(int(owner)):
-            left.unlink(missing_ok=True)
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(
+                missing_ok=True
+            )
 
 
 def _is_running(process: int) -> bool:

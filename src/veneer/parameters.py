@@ -59,7 +59,7 @@ class EmbeddingOptions(Options):
     encoder: str
     runtime: Annotated[str, AfterValidator(_runtime)]
     decode: Literal["exact", "fast"]
-    batch_size: Positive | None
+    batch_size: Annotated[int, Field(gt=0, le=4096)] | None
     shard_rows: Positive
     cache: Path
 

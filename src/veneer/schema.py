@@ -30,6 +30,9 @@ RAW_FILE = pa.schema(
 )
 """One file of a source, as it came. A struct column ``attributes`` may follow."""
 
+FAST = "; decoded fast"
+"""What an encoder's fingerprint ends in where ``embedding.decode`` is ``fast``."""
+
 READING = b"reading"
 """Key in the metadata of image rows and quarantine: how the files were read, as a digest."""
 
@@ -195,6 +198,13 @@ def runtime_of(schema: pa.Schema) -> str | None:
 
 def require_one_fingerprint(place: object, present: str, new: str) -> None:
     """Raise a :class:`VeneerError` that names both fingerprints if they differ."""
+    if present.removesuffix(FAST) == new.removesuffix(FAST) and present != new:
+        before, now = ("fast", "exact") if present.endswith(FAST) else ("exact", "fast")
+        raise VeneerError(
+            f"Embedding into {place}: its vectors are of {before} decoding, and this run has "
+            f"embedding.decode={now}. They must not be mixed: run with embedding.decode={before}, "
+            f"or delete the folder of the old vectors below data/04_feature. [{present}] [{new}]"
+        )
     if present != new:
         raise VeneerError(
             f"Embedding into {place}: its vectors were made by the encoder [{present}], this "

@@ -13,7 +13,7 @@ from kedro.io import DatasetError
 from PIL import Image
 from support import ingest_all, noise_image, open_folder, write_images
 
-from veneer.atomic import replacing, write_bytes
+from veneer.atomic import making_folder, replacing, write_bytes
 from veneer.datasets.documents import JSONDataset, TextDataset
 from veneer.datasets.embeddings import EmbeddingsDataset
 from veneer.datasets.heads import HeadsDataset
@@ -136,6 +136,38 @@ EmbeddingsDataset({str(tmp_path / "e")!r}).save(batches())
     assert dataset.load().count_rows() == 300
     dataset.save(embedding_batches(10, start=10_000))
     assert dataset.load().count_rows() == 310
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path):
+    dataset = EmbeddingsDataset(str(tmp_path / "e"))
+
+    def batches():
+        yield from embedding_batches(100)
+        with pytest.raises(DatasetError, match="another run is doing so now"):
+            EmbeddingsDataset(str(tmp_path / "e")).save(embedding_batches(10, start=500))
+        yield from embedding_batches(100, start=100)
+
+    dataset.save(batches())
+    assert dataset.load().count_rows() == 200
+    dataset.save(embedding_batches(10, start=500))  # the lock is given back
+    assert dataset.load().count_rows() == 210
+
+
+def test_a_folder_is_there_as_a_whole_or_not_at_all(tmp_path):
+    left = tmp_path / ".kept.999999999-x.tmp"  # of a process that was killed
+    left.mkdir()
+    with pytest.raises(RuntimeError), making_folder(tmp_path / "kept") as temporary:
+        (temporary / "half").write_bytes(b"")
+        raise RuntimeError
+    assert not os.listdir(tmp_path)
+    with making_folder(tmp_path / "kept") as temporary:
+        (temporary / "whole").write_bytes(b"1")
+    (tmp_path / "plain").mkdir()
+    assert (tmp_path / "kept").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    with making_folder(tmp_path / "kept") as temporary:  # somebody was faster
+        (temporary / "whole").write_bytes(b"2")
+    assert (tmp_path / "kept" / "whole").read_bytes() == b"1"
+    assert sorted(os.listdir(tmp_path)) == ["kept", "plain"]
 
 
 def test_tables_and_documents(tmp_path):

@@ -82,7 +82,7 @@ def test_other_decoding_is_another_encoder(project, photos):
     _, options = photos
     kept = table_of(project, "photos")
     fast = options | {"embedding": options["embedding"] | {"decode": "fast"}}
-    with pytest.raises(ClickException, match=r"\[open_clip folder .*\], .*; decoded fast\]"):
+    with pytest.raises(ClickException, match=r"are of exact decoding.*; decoded fast\]"):
         project.run("embedding", **fast)
     assert table_of(project, "photos").equals(kept)
 
@@ -144,6 +144,7 @@ def test_what_decodes_badly_now_is_refused_and_the_rest_goes_on(project, tmp_pat
     refused = project.load("not_embedded", **options)
     assert refused["sha"].to_pylist() == [rows["sha"][place].as_py() for place in (3, 20)]
     assert refused["path"].to_pylist() == [images[place]["path"] for place in (3, 20)]
+    assert "2 images have no vector" in project.load("report", **options)
     table = table_of(project, "late")
     assert len(table) == 22
     np.testing.assert_allclose(np.linalg.norm(vectors(table["embedding"]), axis=1), 1, atol=1e-5)
@@ -154,6 +155,33 @@ def test_what_decodes_badly_now_is_refused_and_the_rest_goes_on(project, tmp_pat
     project.run("embedding", **options)
     assert len(table_of(project, "late")) == 24
     assert project.load("not_embedded", **options).num_rows == 0
+
+
+def test_a_collection_that_cannot_be_decoded_at_all(project, tmp_path):
+    raw = write_images(tmp_path / "raw", {"a": 10}, seed=600_000)
+    options = {"collection": "rotten", "images": str(raw)}
+    project.run("data_processing", **options)
+    folder = project.path / "data/02_intermediate/rotten/images"
+    rows = ImageRowsDataset(str(folder)).load().to_table()
+    images = [image | {"bytes": b"rotten"} for image in rows["image"].to_pylist()]
+    column = pa.array(images, rows.schema.field("image").type)
+    spoilt = rows.set_column(rows.schema.get_field_index("image"), "image", column)
+    for old in folder.glob("part-*"):
+        old.unlink()
+    ImageRowsDataset(str(folder)).save(Stream(rows.schema, lambda: iter(spoilt.to_batches())))
+    with pytest.raises(ClickException, match=r"none of the collection's images .*10 not_an_image"):
+        project.run("embedding", **options)
+
+
+def test_all_runtimes_of_a_collection_are_tracked(project, tmp_path):
+    raw = write_images(tmp_path / "raw", {"a": 20, "b": 20}, seed=700_000)
+    options = {"collection": "mixed", "images": str(raw)}
+    torch_first = options | {"embedding": {"runtime": "torch-fp32"}}
+    project.run("data_processing", "embedding", **torch_first)
+    write_images(raw, {"a": 30}, seed=710_000)
+    project.run("data_processing", "embedding", "modeling", **options)
+    (run, *_) = project.runs("material_head_mini")
+    assert set(run.data.tags["embedding_runtime"].split(", ")) > {"torch-fp32"}
 
 
 def test_a_runtime_that_is_not_there_is_an_error(project, photos):

@@ -1,5 +1,9 @@
 """Bare weight files: RN50 under seeded weights."""
 
+import json
+import shutil
+from pathlib import Path
+
 import numpy as np
 import open_clip
 import pytest
@@ -7,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from support import noise_image
 
-from veneer.encoders.config import EncoderConfig
+from veneer.encoders.config import EncoderConfig, packaged_folder
 from veneer.encoders.encoder import open_encoder
 from veneer.errors import VeneerError
 
@@ -82,3 +86,31 @@ def test_unknown_architecture(weights):
     )
     with pytest.raises(VeneerError, match="knows no architecture 'RN5000'"):
         open_encoder("x", {"x": config})
+
+
+def test_damaged_files_are_told_in_a_sentence(weights, tmp_path):
+    content = Path(weights).read_bytes()
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(content[: len(content) // 2])
+    with pytest.raises(VeneerError, match=r"Opening the encoder rn50 .*cut\.safetensors.*cut off"):
+        rn50(str(cut), True)
+    folder = tmp_path / "folder"
+    shutil.copytree(packaged_folder(), folder)
+    (folder / "open_clip_config.json").write_text('{"model_cfg": {}}')
+    with pytest.raises(VeneerError, match=r"Opening the encoder folder .*KeyError"):
+        open_encoder(str(folder), {})
+
+
+def test_another_configuration_is_another_encoder(tmp_path):
+    """Heads, pools and the like leave no trace in the weights."""
+    folder, cache = tmp_path / "folder", tmp_path / "cache"
+    shutil.copytree(packaged_folder(), folder)
+    file = folder / "open_clip_config.json"
+    before = open_encoder(str(folder), {}, cache=cache)
+    vectors = before.embed_texts(["moss"])
+    config = json.loads(file.read_text())
+    config["model_cfg"]["text_cfg"]["heads"] *= 2
+    file.write_text(json.dumps(config))
+    after = open_encoder(str(folder), {}, cache=cache)
+    assert after.fingerprint != before.fingerprint
+    assert np.sum(after.embed_texts(["moss"]) * vectors) < 0.999

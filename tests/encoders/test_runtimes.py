@@ -170,3 +170,13 @@ def test_a_conversion_is_reported_to_nobody(tmp_path):
     done = subprocess.run(command, env=env, check=False, **options)
     assert done.stdout.split("\n")[-2] == "True []", done.stderr
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_tower_that_gives_its_patches_too_is_taken_by_its_first_result():
+    class Two(torch.nn.Module):
+        def forward(self, pixels):
+            return pixels.mean(dim=(2, 3)), pixels
+
+    shape = Preprocessing(8, 8, (8, 8), "squash", "bicubic", (0, 0, 0), (0, 0, 0), (1, 1, 1))
+    tower = pixel_tower(shape, Two(), Two())
+    assert tower.reference(torch.from_numpy(tower.examples)).shape == (8, 3)

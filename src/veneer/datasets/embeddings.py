@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,8 +14,39 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
-from veneer.atomic import replacing, require
+from veneer.atomic import make_folder, replacing, require
+from veneer.errors import VeneerError
 from veneer.schema import fingerprint_of, require_one_fingerprint
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder; the system gives it back when the process ends, however it ends."""
+    make_folder(folder)
+    if fcntl is None:  # Windows
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise VeneerError(
+                f"Embedding into {folder}: another run is doing so now. Wait for its end, and run "
+                "again: what it has embedded will not be embedded twice."
+            ) from None
+        except OSError as error:  # some network file systems have no locks
+            logger.debug("no lock on %s: %s", folder, error)
+        yield
+    finally:
+        os.close(handle)
 
 
 class EmbeddingsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
@@ -44,7 +78,17 @@ class EmbeddingsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
         return ds.dataset([str(shard) for shard in shards])
 
     def save(self, data: Iterable[pa.RecordBatch]) -> None:
-        """Append a shard for each batch."""
+        """Append a shard for each batch.
+
+        Raises
+        ------
+        VeneerError
+            When another process is doing so, or when a batch has another fingerprint.
+        """
+        with _alone_in(self._path):
+            self._append(data)
+
+    def _append(self, data: Iterable[pa.RecordBatch]) -> None:
         shards = self._shards()
         first = int(re.findall(r"\d+", shards[-1].stem)[-1]) + 1 if shards else 0
         present = fingerprint_of(pq.read_schema(shards[0])) if shards else None

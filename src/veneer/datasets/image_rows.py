@@ -19,8 +19,8 @@ from veneer.streams import Stream
 MANIFEST = "_manifest.json"
 
 
-# By default Arrow reads what a scan wants of a whole shard, hundreds of megabytes, and holds it until
-# the shard is done.
+# By default Arrow reads what a scan wants of a whole shard, hundreds of megabytes, and holds it
+# until the shard is done.
 _FORMAT = ds.ParquetFileFormat(
     default_fragment_scan_options=ds.ParquetFragmentScanOptions(pre_buffer=False)
 )

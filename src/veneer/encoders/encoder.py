@@ -17,6 +17,8 @@ from veneer.encoders.preprocessing import Preprocessing
 from veneer.encoders.runtimes.runtime import Source
 from veneer.encoders.towers import Tokenizer, Towers
 from veneer.encoders.weights import require_weights
+from veneer.errors import VeneerError
+from veneer.schema import FAST
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,9 +27,6 @@ Made = TypeVar("Made")
 
 FIRST_ROWS = 8
 """Rows of a tower's first batch, on which its runtime is chosen."""
-
-FAST = "; decoded fast"
-"""What the fingerprint says of `fast`."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +167,18 @@ def _load(name: str, config: EncoderConfig) -> Towers:
         from veneer.encoders.timm import load
     else:
         from veneer.encoders.open_clip import load
-    return load(name, config)
+    try:
+        return load(name, config)
+    except VeneerError:
+        raise
+    except Exception as error:  # whatever the library says of weights and configurations
+        what = " ".join(str(error).split())[:300] or type(error).__name__
+        raise VeneerError(
+            f"Opening the encoder {name} (family {config.family}, architecture "
+            f"{config.architecture}, pretrained {config.pretrained}): {type(error).__name__}: "
+            f"{what}. Its files may be cut off or belong to another architecture; or a package is "
+            "missing that this architecture needs."
+        ) from error
 
 
 def _tokenizer(config: EncoderConfig) -> Tokenizer:

@@ -42,4 +42,6 @@ class _Pixels(nn.Module):
         self.visual = visual
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        return self.visual(self.preprocessing.normalise(pixels))
+        features = self.visual(self.preprocessing.normalise(pixels))
+        # CoCa's gives the features of its patches besides.
+        return features[0] if isinstance(features, tuple) else features

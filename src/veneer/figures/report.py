@@ -102,6 +102,11 @@ evaluated.</p>
 {% else %}
 <p>No file was refused.</p>
 {% endif %}
+{% if not_embedded %}
+<p>{{ not_embedded }} images have no vector: they could not be decoded when they were to be
+embedded, and play no part in what is above. <code>not_embedded.parquet</code> beside this page
+names them.</p>
+{% endif %}
 </body>
 </html>
 """)
@@ -113,6 +118,7 @@ def report_page(
     encoder_name: str,
     encoder_fingerprint: str,
     has_text: bool,
+    not_embedded: int,
     metrics: dict[str, dict],
     confusion_matrices: Mapping[str, Image.Image],
     audit_sheets: Mapping[str, Image.Image],
@@ -124,6 +130,8 @@ def report_page(
     ----------
     card : dict
         What `data_processing` counted in the collection.
+    not_embedded : int
+        Images without a vector.
     metrics : dict
         One :func:`veneer.metrics.classification_report` a head; none without labels.
     confusion_matrices : mapping of head to picture
@@ -136,6 +144,7 @@ def report_page(
         encoder_name=encoder_name,
         encoder=encoder_fingerprint,
         has_text=has_text,
+        not_embedded=not_embedded,
         metrics=metrics,
         left_out=first.get("left_out_classes", {}),
         reasons=REASONS,

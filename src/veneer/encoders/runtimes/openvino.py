@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import shutil
 import sys
 import tempfile
@@ -20,7 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from veneer.atomic import making_folder
 from veneer.encoders.runtimes.runtime import Opened, Runtime, Source
+from veneer.errors import VeneerError
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +47,7 @@ def _open(precision: str, source: Source) -> Opened:
     folder = None
     if source.cache is not None:
         folder = source.cache / f"openvino-{version('openvino')}-{source.kind}"
-    compiled = None
-    if folder is not None and folder.is_dir():
-        try:
-            compiled = _compile(folder, precision)
-        except RuntimeError as error:
-            logger.warning("%s is damaged, and made anew: %s", folder, str(error).split("\n")[0])
-            shutil.rmtree(folder, ignore_errors=True)
+    compiled = _known(folder, precision) if folder is not None and folder.is_dir() else None
     if compiled is None:
         compiled = _make(source, folder, precision)
 
@@ -60,6 +55,17 @@ def _open(precision: str, source: Source) -> Opened:
         return compiled([batch], share_inputs=True)[0].astype(np.float32)
 
     return Opened(run, BATCH)
+
+
+def _known(folder: Path, precision: str) -> Any:
+    """What was kept in a folder, compiled; None, and the folder is gone, where it is damaged."""
+    try:
+        return _compile(folder, precision)
+    except RuntimeError as error:
+        reason = next(line for line in reversed(str(error).split("\n")) if line.strip())
+        logger.warning("%s cannot be read, and is made anew: %s", folder, reason)
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
 
 
 def _compile(folder: Path, precision: str) -> Any:
@@ -79,42 +85,25 @@ def _make(source: Source, folder: Path | None, precision: str) -> Any:
     in the last bits of its results.
     """
     model = _convert(source)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as elsewhere:
+    if folder is not None:
         try:
-            if folder is not None:
-                _keep(model, folder)
-        except OSError as error:
+            with making_folder(folder) as temporary:
+                _save(model, temporary)
+            return _compile(folder, precision)
+        except (VeneerError, RuntimeError) as error:
             # It costs some seconds at the next start, and nothing else.
             logger.warning("the converted %s tower cannot be kept: %s", source.kind, error)
-        if folder is None or not folder.is_dir():
-            folder = Path(elsewhere)
-            _save(model, folder)
-        return _compile(folder, precision)
-
-
-def _keep(model: Any, folder: Path) -> None:
-    """Save a model, so that the folder is there as a whole or not at all."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".tmp", dir=folder.parent))
-    try:
-        _save(model, temporary)
-        os.rename(temporary, folder)
-    except OSError as error:
-        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another process was faster
-            raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as elsewhere:
+        _save(model, Path(elsewhere))
+        return _compile(Path(elsewhere), precision)
 
 
 def _save(model: Any, folder: Path) -> None:
     try:
         _library().save_model(model, folder / "model.xml", compress_to_fp16=False)
-    except RuntimeError as error:
-        raise OSError(str(error)) from error
-    for file in folder.iterdir():
-        # The check of these weights is kept too, and must not outlive them.
-        with open(file, "rb") as written:
-            os.fsync(written.fileno())
+    except RuntimeError as error:  # which does not tell of the disk
+        full = shutil.disk_usage(folder).free < 2**20
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from error
 
 
 def _convert(source: Source) -> Any:

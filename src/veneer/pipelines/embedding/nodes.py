@@ -14,6 +14,7 @@ from veneer.encoders.config import Encoders
 from veneer.encoders.embed import embed_batches
 from veneer.encoders.encoder import FIRST_ROWS, Encoder
 from veneer.encoders.encoder import open_encoder as open_by_name
+from veneer.errors import VeneerError
 from veneer.parameters import EmbeddingOptions
 from veneer.progress import progress
 from veneer.schema import (
@@ -80,26 +81,39 @@ def embed(
             fragment_readahead=1,
         )
         refused: Counter = Counter()
-        begin = time.monotonic()
+        first, begin = 0, 0.0
         with progress(missing, "embedding", "images") as advance:
             for batch in embed_batches(rows, encoder, known=known):
                 refused.update(batch["reason"].drop_null().to_pylist())
                 advance(batch.num_rows)
+                if not begin:  # the first batch has waited for the encoder to be made ready
+                    first, begin = batch.num_rows, time.monotonic()
                 yield batch
-        rate = missing / (time.monotonic() - begin)
-        logger.info("embedded %s images, %.3g a second", f"{missing:,}", rate)
+        rate = (missing - first) / max(time.monotonic() - begin, 1e-9)
+        embedded = f"{missing - refused.total():,}"
+        logger.info("embedded %s images%s", embedded, f", {rate:.3g} a second" * (missing > first))
         if refused:
-            logger.warning(
-                "%s images cannot be decoded any more and have no vector: %s",
-                f"{refused.total():,}",
-                ", ".join(f"{count:,} {reason}" for reason, count in refused.most_common()),
-            )
+            _tell_of(refused, nothing_else=refused.total() == missing and not known)
 
     schema = embedding_schema(encoder.dimension, encoder.fingerprint)
     vectors, not_embedded = parted(
         embedded(), (schema, _embedding_rows), (QUARANTINE, _quarantine_rows)
     )
     return Stream(schema, lambda: regrouped(iter(vectors), embedding.shard_rows)), not_embedded
+
+
+def _tell_of(refused: Counter, *, nothing_else: bool) -> None:
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in refused.most_common())
+    if nothing_else:
+        raise VeneerError(
+            f"Embedding: none of the collection's images can be decoded any more ({reasons}). "
+            "Delete its folder below data/02_intermediate and run data_processing again."
+        )
+    logger.warning(
+        "%s images cannot be decoded any more and have no vector: %s",
+        f"{refused.total():,}",
+        reasons,
+    )
 
 
 def _embedding_rows(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -72,7 +72,14 @@ def join_features(
         )
     column = _column(embeddings, "embedding").take(order)
     features = rows.append_column(embeddings.schema.field("embedding"), column)
-    return features.replace_schema_metadata(embeddings.schema.metadata), left_out
+    return features.replace_schema_metadata(_metadata(embeddings)), left_out
+
+
+def _metadata(embeddings: ds.Dataset) -> dict:
+    """Fingerprint, and the runtimes of all shards, which need not be the same."""
+    shards = [fragment.physical_schema for fragment in embeddings.get_fragments()]
+    runtimes = sorted({runtime_of(schema) or "unknown" for schema in shards})
+    return {**embeddings.schema.metadata, b"runtime": ", ".join(runtimes)}
 
 
 def _column(dataset: ds.Dataset, name: str) -> pa.Array:

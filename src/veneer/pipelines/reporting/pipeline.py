@@ -53,6 +53,7 @@ def create_pipeline() -> Pipeline:
                     "collection_card",
                     "metrics",
                     "encoder",
+                    "not_embedded",
                     "search_results",
                     "confusion_matrices",
                     "contact_sheets",
