@@ -2,10 +2,11 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from veneer.images import sha_of
-from veneer.splits import split_rows
+from veneer.splits import folds, split_rows
 
 
 def collection(sizes, copies=()):
@@ -81,3 +82,27 @@ def test_rows_without_labels_are_split_too():
 def test_unknown_method():
     with pytest.raises(ValueError, match="'random' is unknown; use 'stratified' or 'hash'"):
         split_rows([], [], [], method="random")
+
+
+def test_folds_are_stratified_and_keep_copies_together():
+    rng = np.random.default_rng(0)
+    groups = np.array([f"sha{g}" for g in rng.integers(400, size=900)])
+    labels = np.array([f"class {int(g[3:]) % 4}" for g in groups])
+    labels, groups = np.r_[labels, ["rare", "rare"]], np.r_[groups, ["only", "only"]]
+    found = folds(labels, groups, 5, seed=1)
+    assert set(found) == set(range(5))
+    for group in set(groups):
+        assert len(set(found[groups == group])) == 1
+    for number in range(5):
+        for label in ("class 0", "class 3"):
+            distinct = set(groups[labels == label])
+            assert len(set(groups[found == number]) & distinct) == pytest.approx(
+                len(distinct) / 5, abs=1
+            )
+    np.testing.assert_array_equal(found, folds(labels, groups, 5, seed=1))
+    assert np.any(found != folds(labels, groups, 5, seed=2))
+
+
+def test_more_folds_than_images_are_refused():
+    with pytest.raises(ValueError, match="n_splits"):
+        folds(np.array(["a", "b"]), np.array(["1", "2"]), 5)

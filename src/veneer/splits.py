@@ -1,4 +1,4 @@
-"""Which side of the train/validation border an image stands on.
+"""Which side of the train/validation border an image stands on, and folds of the train side.
 
 A split is computed from (``id``, ``sha``, ``label``) alone, and all copies of one ``sha`` share
 a side, also when they carry different labels: a copy in both would be an answer given away.
@@ -7,9 +7,11 @@ a side, also when they carry different labels: a copy in both would be an answer
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from veneer.schema import SPLITS
@@ -51,6 +53,38 @@ def split_rows(
         raise ValueError(f"split method {method!r} is unknown; use 'stratified' or 'hash'")
     sides = ["validation" if sha in validation else "train" for sha in shas]
     return pa.table({"id": list(ids), "split": sides}, schema=SPLITS)
+
+
+def folds(labels: np.ndarray, groups: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+    """Assign every row to one of ``count`` folds: stratified by label, whole groups only.
+
+    Parameters
+    ----------
+    labels, groups : str arrays [n]
+        A group is all copies of one ``sha``; one with several labels counts as its first row's.
+    count : int
+        At least 2. A class of fewer groups than this is missing from some folds.
+    seed : int
+
+    Returns
+    -------
+    int64 array [n], from 0 to ``count - 1``
+
+    Raises
+    ------
+    ValueError
+        When there are fewer groups than folds.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    found = np.empty(len(first), np.int64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class")
+        drawn = StratifiedKFold(count, shuffle=True, random_state=seed)
+        for number, (_, held_out) in enumerate(drawn.split(first, np.asarray(labels)[first])):
+            found[held_out] = number
+    return found[inverse]
 
 
 def _keyed_unit(sha: str, seed: int) -> float:
