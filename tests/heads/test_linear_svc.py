@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 import skops.io
 from scipy.optimize import linprog
+from scipy.stats import binomtest
 from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from veneer.heads.linear_svc import OneVsRestLinearSVC, dumps, fit_hinge, loads
+from veneer.heads.hinge import fit_hinge
+from veneer.heads.linear_svc import OneVsRestLinearSVC, dumps, loads
 
 REG = 0.02
 
@@ -156,16 +158,17 @@ def test_same_rows_same_bits(digits, digits_head):
 def test_float32_rows_give_the_same_head(digits, digits_head):
     X, y = digits
     head = OneVsRestLinearSVC().fit(X.astype(np.float32), y)
-    np.testing.assert_allclose(head.objective_, digits_head.objective_, rtol=1e-4)
+    np.testing.assert_allclose(head.objective_, digits_head.objective_, rtol=1e-3)
 
 
-def test_the_scale_of_a_feature_does_not_matter(digits, digits_head):
+def test_the_scale_of_a_feature_does_not_matter(digits):
     X, y = digits
     larger = X.copy()
     larger[:, 20] *= 1000
-    head = OneVsRestLinearSVC().fit(larger, y)
-    np.testing.assert_array_equal(head.predict(larger), digits_head.predict(X))
-    np.testing.assert_allclose(head.objective_, digits_head.objective_, rtol=1e-6)
+    head = OneVsRestLinearSVC(tol=1e-6).fit(X, y)
+    again = OneVsRestLinearSVC(tol=1e-6).fit(larger, y)
+    np.testing.assert_allclose(again.objective_, head.objective_, rtol=2e-6)
+    assert np.mean(again.predict(larger) == head.predict(X)) > 0.999
 
 
 def test_without_standardization_the_features_count_as_given():
@@ -181,9 +184,10 @@ def test_without_standardization_the_features_count_as_given():
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e6])
 def test_a_constant_feature_gets_no_weight(value):
     X, y = load_iris(return_X_y=True)
-    head = OneVsRestLinearSVC().fit(np.c_[X, np.full(len(X), value)], y)
+    head = OneVsRestLinearSVC(tol=1e-6).fit(np.c_[X, np.full(len(X), value)], y)
+    without = OneVsRestLinearSVC(tol=1e-6).fit(X, y)
     np.testing.assert_array_equal(head.coef_[:, 4], 0)
-    np.testing.assert_array_equal(head.coef_[:, :4], OneVsRestLinearSVC().fit(X, y).coef_)
+    np.testing.assert_allclose(head.objective_, without.objective_, rtol=2e-6)
 
 
 def test_constant_features_alone_leave_the_intercept():
@@ -268,3 +272,67 @@ def test_loads_refuses_other_things(digits_head):
 def test_dumps_wants_a_fitted_head():
     with pytest.raises(NotFittedError):
         dumps(OneVsRestLinearSVC())
+
+
+def test_integer_weights_repeat_rows_and_zero_removes_them(digits):
+    X, y = digits[0][:300], digits[1][:300]
+    weight = np.random.default_rng(0).integers(0, 4, len(X))
+    head = OneVsRestLinearSVC(tol=1e-6).fit(X, y, sample_weight=weight)
+    again = OneVsRestLinearSVC(tol=1e-6).fit(np.repeat(X, weight, axis=0), np.repeat(y, weight))
+    np.testing.assert_allclose(head.objective_, again.objective_, rtol=2e-6)
+    np.testing.assert_allclose(head.decision_function(X), again.decision_function(X), atol=2e-2)
+
+
+@pytest.mark.parametrize("class_weight", ["balanced", {0: 3.0, 1: 0.5}])
+def test_class_weights_are_weights_of_rows(class_weight):
+    X, y = load_wine(return_X_y=True)
+    if class_weight == "balanced":
+        weight = (len(y) / (3 * np.bincount(y)))[y]
+    else:
+        weight = np.array([3.0, 0.5, 1.0])[y]
+    head = OneVsRestLinearSVC(class_weight=class_weight).fit(X, y)
+    again = OneVsRestLinearSVC().fit(X, y, sample_weight=weight)
+    np.testing.assert_allclose(head.coef_, again.coef_, rtol=1e-5)
+
+
+def test_a_class_without_weight_is_refused():
+    with pytest.raises(ValueError, match="class_weight"):
+        OneVsRestLinearSVC(class_weight={0: 0.0}).fit(np.eye(2), [0, 1])
+    with pytest.raises(ValueError, match="at least 2 classes"):
+        OneVsRestLinearSVC().fit(np.eye(3), [0, 1, 1], sample_weight=[0, 1, 1])
+
+
+def degenerate():
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((60, 5))
+    y = np.arange(60) % 3
+    lone = np.where(np.arange(60) == 7, 2, np.arange(60) % 2)
+    return {
+        "duplicates": (np.repeat(X, 3, axis=0), np.repeat(y, 3)),
+        "n below D": (rng.standard_normal((12, 90)), np.arange(12) % 3),
+        "separable": (X + 20 * np.eye(5)[y], y),
+        "two classes": (X, y % 2),
+        "one feature": (X[:, :1], y),
+        "one row of a class": (X, lone),
+    }
+
+
+@pytest.mark.parametrize("case", degenerate())
+def test_degenerate_input_is_solved(case):
+    X, y = degenerate()[case]
+    head = OneVsRestLinearSVC().fit(X, y)
+    assert np.all(head.duality_gap_ <= 1e-3)
+    np.testing.assert_allclose(own_objectives(head, X, y), head.objective_, rtol=1e-4)
+
+
+def test_accuracy_is_not_below_liblinears(digits):
+    X, y = digits
+    test = np.arange(len(X)) % 3 == 0
+    head = OneVsRestLinearSVC().fit(X[~test], y[~test])
+    other = LinearSVC(loss="hinge", C=1 / (REG * np.sum(~test)), max_iter=20_000, random_state=0)
+    deviations = X[~test].std(axis=0) + (X[~test].std(axis=0) == 0)
+    other.fit(X[~test] / deviations, y[~test])
+    right = head.predict(X[test]) == y[test]
+    other_right = other.predict(X[test] / deviations) == y[test]
+    only, theirs = np.sum(right & ~other_right), np.sum(~right & other_right)
+    assert only >= theirs or binomtest(only, only + theirs).pvalue > 0.05

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import numpy as np
 import skops.io
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from veneer.heads.hinge import fit_hinge
 
 TRUSTED_TYPES = ["veneer.heads.linear_svc.OneVsRestLinearSVC"]
 """The only type that :func:`loads` accepts beside those skops itself holds safe."""
 
-# The smoothing starts here, where nearly every row is in the quadratic zone, ...
-_FIRST_SMOOTHING = 4.0
-# ... falls by this factor ...
-_SMOOTHING_FACTOR = 0.2
-# ... whenever the gap left in the smoothed problem is below this share of the whole gap, ...
-_SMOOTHED_GAP_SHARE = 0.05
-# ... and stays above this: float64 knows a slack near 1 to 2e-16 only.
-_LAST_SMOOTHING = 1e-12
-# Rows gathered at a time for a Hessian: 32 MiB at 1024 features.
-_CHUNK_ROWS = 4096
-# Problems worked on at a time, each with some 50 MiB of its own at 1024 features.
-_MAX_THREADS = 8
+# Rows centred at a time: few enough to stay in the cache.
+_CHUNK_ROWS = 256
 
 
 class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
@@ -42,9 +30,9 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
 
         min over w, b of   mean_i max(0, 1 - y_i (x_i w + b)) + reg_param / 2 ||w||^2
 
-    The intercept b is not penalised. This is the objective of Spark ML's
-    ``OneVsRest(LinearSVC(maxIter=200, regParam=0.02))``; the method is that of
-    :func:`fit_hinge`, which says where it comes from.
+    The mean is weighted where rows have weights. The intercept b is not penalised. This is the
+    objective of Spark ML's ``OneVsRest(LinearSVC(maxIter=200, regParam=0.02))``; the method is that
+    of :func:`veneer.heads.hinge.fit_hinge`, which says where it comes from.
 
     Parameters
     ----------
@@ -59,6 +47,9 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
     standardization : bool, default=True
         Spark's ``standardization``: whether the penalty acts on the weights of the scaled
         features (True) or on those of the features as given (False).
+    class_weight : None, "balanced" or dict from class to weight, default=None
+        Multiplies the weight of each row by that of its own class, in all K problems alike.
+        "balanced" is ``n / (K n_class)``, with counts of rows weighted by ``sample_weight``.
 
     Attributes
     ----------
@@ -67,7 +58,7 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
         Weights for the features as given. A constant feature has weight 0.
     intercept_ : float32 array [K]; [1] for two classes
     objective_ : float64 array [K]; [1] for two classes
-        The objective reached, as solved in float64.
+        The objective reached, for the scaled features in the precision of the features given.
     duality_gap_ : float64 array [K]; [1] for two classes
         Relative duality gap: ``objective_`` is at most this share above the optimum.
     n_iter_ : int64 array [K]; [1] for two classes
@@ -81,24 +72,39 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
     Spark's ``threshold`` is 0 here. For two classes a single problem is solved, with
     ``classes_[1]`` as its 1; Spark's OneVsRest solves its mirror image as well.
 
+    Integer weights are the same as rows repeated. The deviations are therefore weighted too, with
+    ``sum of weights - 1`` in the denominator; Spark's weighted summarizer differs in that 1.
+
     The result is deterministic and does not depend on the number of cores.
     """
 
-    def __init__(self, *, reg_param=0.02, max_iter=200, tol=1e-3, standardization=True):
+    def __init__(
+        self,
+        *,
+        reg_param=0.02,
+        max_iter=200,
+        tol=1e-3,
+        standardization=True,
+        class_weight=None,
+    ):
         self.reg_param = reg_param
         self.max_iter = max_iter
         self.tol = tol
         self.standardization = standardization
+        self.class_weight = class_weight
 
-    def fit(self, X, y) -> OneVsRestLinearSVC:
+    def fit(self, X, y, sample_weight=None) -> OneVsRestLinearSVC:
         """Fit all classes.
 
         Parameters
         ----------
         X : array [n, D]
-            Features, float32 or float64; other types become float64.
+            Features, float32 or float64, which is also the precision of the solver's products;
+            other types become float64.
         y : array [n]
             Class labels.
+        sample_weight : array [n], optional
+            Weights from 0 up. A row of weight 0 is as if absent.
 
         Returns
         -------
@@ -108,7 +114,8 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            On parameters out of range, features that are not finite, or fewer than two classes.
+            On parameters out of range, features that are not finite, negative weights, or fewer
+            than two classes with a weight above 0.
 
         Warns
         -----
@@ -121,19 +128,35 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
                 f"reg_param={self.reg_param!r}, tol={self.tol!r}, max_iter={self.max_iter!r}"
             )
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
-        check_classification_targets(y)
+        if y.dtype.kind not in "OSU":  # names are classes; of many different ones it would warn
+            check_classification_targets(y)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        counted = weight > 0
+        if not counted.all():
+            X, y, weight = X[counted], y[counted], weight[counted]
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 "This solver needs samples of at least 2 classes in the data, but the data "
                 f"contains only one class: {self.classes_[0]!r}"
             )
+        class_weight = compute_class_weight(
+            self.class_weight, classes=self.classes_, y=y, sample_weight=weight
+        )
+        if not np.all(class_weight > 0):
+            raise ValueError(f"class_weight must be above 0; got {self.class_weight!r}")
+        weight = weight * class_weight[codes]
         positive = np.arange(len(self.classes_)) if len(self.classes_) > 2 else np.array([1])
         signs = np.where(codes == positive[:, None], 1.0, -1.0)
 
-        scaled, means, scales = _centre_and_scale(X, self.standardization)
+        scaled, means, scales = _centre_and_scale(X, weight, self.standardization)
         fit = fit_hinge(
-            scaled, signs, reg_param=self.reg_param, max_iter=self.max_iter, tol=self.tol
+            scaled,
+            signs,
+            reg_param=self.reg_param,
+            sample_weight=weight,
+            max_iter=self.max_iter,
+            tol=self.tol,
         )
         coef = fit.weights * scales
         self.coef_ = coef.astype(np.float32)
@@ -213,338 +236,26 @@ def loads(data: bytes) -> OneVsRestLinearSVC:
 
 
 def _centre_and_scale(
-    X: np.ndarray, standardization: bool
+    X: np.ndarray, weight: np.ndarray, standardization: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Float64 copy of X, centred and scaled, with the means and the factors [D] applied.
+    """Copy of X, centred and scaled, with the means and the factors, float64 [D], applied.
 
     Centring moves the optimum's intercept only, and makes the solver's systems better
     conditioned. The factor is 0 for a constant feature; whether it is constant is read off the
     values, as rounding leaves it a deviation just above 0.
     """
     constant = X.max(axis=0) == X.min(axis=0)
-    X = X.astype(np.float64)  # a copy, also of float64
-    means = X.mean(axis=0)
-    X -= means
+    total = weight.sum()
+    chunks = [slice(start, start + _CHUNK_ROWS) for start in range(0, len(X), _CHUNK_ROWS)]
+    means = sum(weight[rows] @ X[rows].astype(np.float64) for rows in chunks) / total
     scales = np.ones(X.shape[1])
     if standardization:
-        deviations = np.sqrt(np.einsum("ij,ij->j", X, X) / (len(X) - 1))
-        np.divide(1.0, deviations, out=scales, where=~constant)
+        squares = sum(weight[rows] @ np.square(X[rows] - means) for rows in chunks)
+        # Weights of sum 2 or more count rows; smaller ones, which cannot, stay out of trouble.
+        variances = squares / max(total - 1, total / 2)
+        np.divide(1.0, np.sqrt(variances), out=scales, where=~constant)
     scales[constant] = 0.0
-    X *= scales
-    return X, means, scales
-
-
-class HingeFit(NamedTuple):
-    """What :func:`fit_hinge` found for P problems."""
-
-    weights: np.ndarray
-    """float64 [P, D]"""
-    intercepts: np.ndarray
-    """float64 [P]"""
-    objective: np.ndarray
-    """float64 [P]: the objective at ``weights`` and ``intercepts``."""
-    duality_gap: np.ndarray
-    """float64 [P]: (primal - dual) / primal."""
-    n_iter: np.ndarray
-    """int64 [P]: Newton steps taken."""
-
-
-def fit_hinge(
-    X: np.ndarray,
-    signs: np.ndarray,
-    *,
-    reg_param: float,
-    max_iter: int = 200,
-    tol: float = 1e-3,
-) -> HingeFit:
-    """Minimise the regularised mean hinge loss for several label vectors on the same rows.
-
-    For each row ``y`` of ``signs`` on its own::
-
-        min over w, b of   mean_i max(0, 1 - y_i (x_i w + b)) + reg_param / 2 ||w||^2
-
-    Parameters
-    ----------
-    X : float64 array [n, D]
-        Finite features. Columns with mean zero keep the systems well conditioned; the optimal
-        ``w`` does not depend on the means, as the intercept is free.
-    signs : float64 array [P, n]
-        -1 and 1, both in every row.
-    reg_param : float
-        Weight of the penalty, above zero.
-    max_iter : int
-        Cap on the Newton steps per problem.
-    tol : float
-        Relative duality gap at which a problem is finished.
-
-    Returns
-    -------
-    HingeFit
-        The best point met for each problem, with its certificate. A problem that met the cap
-        first has a ``duality_gap`` above ``tol``; nothing is raised.
-
-    Notes
-    -----
-    The hinge is replaced by its Huber smoothing of width mu [1]_: zero below slack 0, quadratic
-    up to mu, then linear. That is minimised by Newton steps on the generalised Hessian
-    ``reg_param I + X_A' X_A / (n mu)`` with an exact line search [2]_ [3]_, A being the rows in
-    the quadratic zone; the intercept is minimised out exactly. Each step solves the smaller of a
-    D x D and an |A| x |A| system. mu then falls, and the path of solutions is followed.
-
-    The certificate: ``a_i = clip(slack_i / mu, 0, 1)``, scaled down on one side so that
-    ``sum a_i y_i = 0``, is feasible for the dual. Hence
-    ``mean(a) - ||X'(a y) / n||^2 / (2 reg_param)`` is a lower bound on the optimum, however well
-    the smoothed problem has been solved.
-
-    No n x n matrix is formed unless n < D.
-
-    References
-    ----------
-    .. [1] Y. Nesterov. Smooth minimization of non-smooth functions. Mathematical Programming
-       103, 2005.
-    .. [2] S. S. Keerthi and D. DeCoste. A modified finite Newton method for fast solution of
-       large scale linear SVMs. JMLR 6, 2005.
-    .. [3] O. Chapelle. Training a support vector machine in the primal. Neural Computation 19,
-       2007.
-    """
-    # A thread per problem, each with a single-threaded BLAS: these products are too small to
-    # share out, and OpenBLAS's threads wait on one another by spinning, which on a machine with
-    # other work costs many times what they gain. It also makes the sums independent of the cores.
-    n_threads = min(len(signs), os.cpu_count() or 1, _MAX_THREADS)
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(n_threads) as pool:
-        return _fit_hinge(X, signs, reg_param, max_iter, tol, pool)
-
-
-def _fit_hinge(
-    X: np.ndarray,
-    signs: np.ndarray,
-    reg_param: float,
-    max_iter: int,
-    tol: float,
-    pool: ThreadPoolExecutor,
-) -> HingeFit:
-    n_problems, n = signs.shape
-    moments = X.T @ X if n >= X.shape[1] else None
-
-    weights = np.zeros((n_problems, X.shape[1]))
-    intercepts = np.zeros(n_problems)
-    slack = np.ones((n_problems, n))  # 1 - y (x w + b), kept up to date along every step
-    smoothing = np.full(n_problems, _FIRST_SMOOTHING)
-    n_iter = np.zeros(n_problems, dtype=np.int64)
-
-    # Not every step lowers the hinge objective or raises the bound, so the best are kept.
-    best_weights, best_intercepts = weights.copy(), intercepts.copy()
-    objective, bound = np.full(n_problems, np.inf), np.zeros(n_problems)
-
-    # All problems advance together, so that margins and gradients are one product each. Arrays
-    # named below hold a row for each of the problems still running.
-    running = np.arange(n_problems)
-    while True:
-        shifts = list(
-            pool.map(_best_intercept_shift, slack[running], signs[running], smoothing[running])
-        )
-        intercepts[running] += shifts
-        slack[running] -= np.multiply(signs[running], np.array(shifts)[:, None])
-
-        width, sign = smoothing[running, None], signs[running]
-        alpha = _balance(np.clip(slack[running] / width, 0.0, 1.0), sign)
-        dual_weights = (alpha * sign) @ X / n
-        penalty = reg_param / 2 * _squared_norms(weights[running])
-        primal = np.maximum(slack[running], 0.0).mean(axis=1) + penalty
-        dual = alpha.mean(axis=1) - _squared_norms(dual_weights) / (2 * reg_param)
-
-        better = primal < objective[running]
-        best_weights[running[better]] = weights[running[better]]
-        best_intercepts[running[better]] = intercepts[running[better]]
-        objective[running] = np.minimum(objective[running], primal)
-        bound[running] = np.maximum(bound[running], dual)
-        gap = 1 - bound[running] / objective[running]
-
-        # Huber's value is a t - mu a^2 / 2 on all its pieces, with slack t and its own alpha a; the
-        # smoothed dual lacks the same squares, which cancel.
-        smoothed_gap = (alpha * slack[running]).mean(axis=1) + penalty - dual
-
-        unfinished = (gap > tol) & (n_iter[running] < max_iter)
-        if not unfinished.any():
-            gaps = np.maximum(1 - bound / objective, 0.0)
-            return HingeFit(best_weights, best_intercepts, objective, gaps, n_iter)
-
-        lower = (smoothed_gap <= _SMOOTHED_GAP_SHARE * (primal - dual)) & (
-            smoothing[running] > _LAST_SMOOTHING
-        )
-        running, lower = running[unfinished], lower[unfinished]
-        slopes = alpha[unfinished] * signs[running]
-        gradients = reg_param * weights[running] - dual_weights[unfinished]
-        intercept_gradients = np.zeros(len(running))
-        active = (slack[running] > 0) & (slack[running] < smoothing[running, None])
-
-        # Where the smoothing falls, predict: along the path alpha has a limit, so the slacks in
-        # the zone shrink with mu and A stays. A Newton step on the pieces of the new mu, but with
-        # the old A, does just that; without it most of A would leap to the linear piece.
-        if lower.any():
-            smoothing[running[lower]] *= _SMOOTHING_FACTOR
-            slopes[lower] /= np.where(active[lower], _SMOOTHING_FACTOR, 1.0)
-            gradients[lower] = reg_param * weights[running[lower]] - slopes[lower] @ X / n
-            intercept_gradients[lower] = -slopes[lower].mean(axis=1)
-
-        found = pool.map(
-            lambda active, gradient, intercept_gradient, width: _newton_direction(
-                X, moments, active, gradient, intercept_gradient, reg_param, 1 / (n * width)
-            ),
-            active,
-            gradients,
-            intercept_gradients,
-            smoothing[running],
-        )
-        directions, intercept_directions = map(np.array, zip(*found, strict=True))
-        rates = signs[running] * (directions @ X.T + intercept_directions[:, None])
-        steps = np.array(
-            [
-                1.0
-                if lower[i]
-                else _slope_root(
-                    slack[k],
-                    rates[i],
-                    smoothing[k],
-                    linear=reg_param * (weights[k] @ directions[i]),
-                    quadratic=reg_param * (directions[i] @ directions[i]),
-                    low=0.0,
-                    start=1.0,
-                )
-                for i, k in enumerate(running)
-            ]
-        )
-        weights[running] += steps[:, None] * directions
-        intercepts[running] += steps * intercept_directions
-        slack[running] -= steps[:, None] * rates
-        n_iter[running] += 1
-
-
-def _squared_norms(rows: np.ndarray) -> np.ndarray:
-    return np.einsum("ij,ij->i", rows, rows)
-
-
-def _balance(alpha: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """``alpha`` [P, n] with the heavier side of each row scaled down: ``sum alpha signs = 0``."""
-    positive = np.where(signs > 0, alpha, 0.0).sum(axis=1, keepdims=True)
-    negative = np.where(signs < 0, alpha, 0.0).sum(axis=1, keepdims=True)
-    own = np.where(signs > 0, positive, negative)
-    # A side without any weight stays so.
-    return alpha * np.divide(
-        np.minimum(positive, negative), own, out=np.zeros_like(own), where=own > 0
-    )
-
-
-def _newton_direction(
-    X: np.ndarray,
-    moments: np.ndarray | None,
-    active: np.ndarray,
-    gradient: np.ndarray,
-    intercept_gradient: float,
-    reg_param: float,
-    scale: float,
-) -> tuple[np.ndarray, float]:
-    """Newton's direction for the weights, float64 [D], and for the intercept.
-
-    Eliminating the intercept from the bordered system leaves
-    ``(reg_param I + scale Z'Z) d = m intercept_gradient - gradient``, with Z the active rows of
-    X less their mean m, and ``-m d - intercept_gradient / (scale |A|)`` for the intercept.
-
-    ``active`` is a bool array [n]; ``moments`` is ``X'X`` [D, D], not needed where n < D.
-    """
-    n_features = X.shape[1]
-    n_active = np.count_nonzero(active)
-    if n_active == 0:
-        return -gradient / reg_param, 0.0
-    if n_active < n_features:
-        rows = X[active]
-        mean = rows.mean(axis=0)
-        rows -= mean
-        right = mean * intercept_gradient - gradient
-        # Woodbury's identity: the same solution from the smaller |A| x |A| system.
-        system = rows @ rows.T
-        system *= scale
-        inner = _solve(system, reg_param, rows @ right)
-        direction = (right - scale * (inner @ rows)) / reg_param
-    else:
-        # The rows outside A are summed instead, and subtracted, where those are fewer.
-        inverted = n_active > len(X) // 2
-        chosen = np.flatnonzero(~active if inverted else active)
-        system = np.zeros_like(moments)
-        for start in range(0, len(chosen), _CHUNK_ROWS):
-            rows = X[chosen[start : start + _CHUNK_ROWS]]
-            system += rows.T @ rows
-        if inverted:
-            np.subtract(moments, system, out=system)
-        mean = active.astype(X.dtype) @ X / n_active
-        system -= n_active * np.outer(mean, mean)
-        system *= scale
-        direction = _solve(system, reg_param, mean * intercept_gradient - gradient)
-    return direction, -float(mean @ direction) - intercept_gradient / (scale * n_active)
-
-
-def _solve(system: np.ndarray, ridge: float, right: np.ndarray) -> np.ndarray:
-    """Solve ``(system + ridge I) x = right`` for a positive semi-definite system."""
-    size = len(system)
-    diagonal = system.diagonal().copy()
-    for _ in range(20):
-        system.flat[:: size + 1] = diagonal + ridge
-        try:
-            factor = cho_factor(system, lower=True, check_finite=False)
-            return cho_solve(factor, right, check_finite=False)
-        except LinAlgError:
-            # Rounding in a system with entries far above the ridge. More of it makes a shorter
-            # step, still downhill.
-            ridge = max(10 * ridge, np.finfo(np.float64).eps * diagonal.sum())
-    raise LinAlgError("a Newton system is not positive definite; are the features finite?")
-
-
-def _best_intercept_shift(slack: np.ndarray, signs: np.ndarray, smoothing: float) -> float:
-    """What to add to the intercept to minimise the smoothed loss, the weights being fixed."""
-    # Beyond either end one side has no loss left and the other only gains some.
-    return _slope_root(
-        slack,
-        signs,
-        smoothing,
-        low=-slack[signs < 0].max(),
-        high=slack[signs > 0].max(),
-        start=0.0,
-    )
-
-
-def _slope_root(
-    slack: np.ndarray,
-    rates: np.ndarray,
-    smoothing: float,
-    *,
-    linear: float = 0.0,
-    quadratic: float = 0.0,
-    low: float,
-    high: float = np.inf,
-    start: float,
-) -> float:
-    """Minimise ``mean huber(slack - s rates) + linear s + quadratic s^2 / 2`` over s.
-
-    The slope is piecewise linear and never falls, so that Newton's step from the root's own piece
-    is exact. Bisection of the bracket takes over where a step would leave it.
-    """
-    n = len(slack)
-    s = min(max(start, low), high)
-    for _ in range(100):
-        scaled = (slack - s * rates) / smoothing
-        inside = rates[(scaled > 0) & (scaled < 1)]
-        slope = linear + quadratic * s - np.clip(scaled, 0.0, 1.0) @ rates / n
-        curvature = quadratic + inside @ inside / (n * smoothing)
-        if slope == 0:
-            break
-        if slope < 0:
-            low = s
-        else:
-            high = s
-        following = s - slope / curvature if curvature > 0 else np.inf
-        if abs(following - s) <= 1e-15 * max(1.0, abs(s)):
-            break
-        if not low < following < high:
-            following = 2 * low + 1 if np.isinf(high) else (low + high) / 2
-        s = following
-    return s
+    scaled = np.empty(X.shape, X.dtype)
+    for rows in chunks:
+        scaled[rows] = (X[rows] - means) * scales
+    return scaled, means, scales
