@@ -92,7 +92,7 @@ def main() -> None:
         "images_per_kind": options.images_per_kind,
         "seed": options.seed,
         "encoder": encoder.fingerprint,
-        "device": encoder.device,
+        "runtime": encoder.image_tower.runtime,
         "versions": {name: version(name) for name in ("torch", "open_clip_torch", "timm")},
     }
     print(table(report), file=sys.stderr)

@@ -6,9 +6,10 @@ import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from veneer.errors import VeneerError
 
@@ -47,20 +48,13 @@ def making_folder(path: Path) -> Iterator[Path]:
     VeneerError
         When it cannot be written.
     """
-    prefix = f".{path.name}."
     temporary = None
     try:
         with telling_of_writing(path):
-            make_folder(path.parent)
-            _sweep(path.parent, prefix)
-            name = tempfile.mkdtemp(
-                prefix=f"{prefix}{os.getpid()}-", suffix=".tmp", dir=path.parent
-            )
-            temporary = Path(name)
+            temporary = Path(_temporary(path, tempfile.mkdtemp))
             yield temporary
             for file in temporary.iterdir():
-                with open(file, "rb") as written:
-                    os.fsync(written.fileno())
+                _sync(file)
             temporary.chmod(0o777 & ~_umask())  # mkdtemp's own mode is 0700
             try:
                 os.rename(temporary, path)
@@ -74,12 +68,7 @@ def making_folder(path: Path) -> Iterator[Path]:
 
 def temporary_beside(path: Path) -> Path:
     """Make an empty file that only this process knows, in the folder that ``path`` is to be in."""
-    make_folder(path.parent)
-    prefix = f".{path.name}."
-    _sweep(path.parent, prefix)
-    handle, name = tempfile.mkstemp(
-        prefix=f"{prefix}{os.getpid()}-", suffix=".tmp", dir=path.parent
-    )
+    handle, name = _temporary(path, tempfile.mkstemp)
     os.close(handle)
     return Path(name)
 
@@ -89,10 +78,22 @@ def settle(temporary: Path, path: Path) -> None:
 
     Synced before it is renamed, so that a crash leaves the old content or the new, never half.
     """
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
+    _sync(temporary)
     temporary.chmod(0o666 & ~_umask())  # mkstemp's own mode is 0600
     os.replace(temporary, path)
+
+
+def _temporary(path: Path, make: Callable[..., Any]) -> Any:
+    """What ``make`` of :mod:`tempfile` gives, under a name that tells target and process."""
+    make_folder(path.parent)
+    prefix = f".{path.name}."
+    _sweep(path.parent, prefix)
+    return make(prefix=f"{prefix}{os.getpid()}-", suffix=".tmp", dir=path.parent)
+
+
+def _sync(file: Path) -> None:
+    with open(file, "rb") as written:
+        os.fsync(written.fileno())
 
 
 def _sweep(folder: Path, prefix: str) -> None:
@@ -100,9 +101,10 @@ def _sweep(folder: Path, prefix: str) -> None:
     for left in folder.glob(f"{prefix}*.tmp"):
         owner = left.name.removeprefix(prefix).partition("-")[0]
         if owner.isdigit() and not _is_running(int(owner)):
-            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(
-                missing_ok=True
-            )
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def _is_running(process: int) -> bool:
