@@ -36,7 +36,7 @@ class VeneerHooks:
         """Check all parameters, before kedro-mlflow opens its database."""
         for name, resolver in resolvers(context.project_path).items():
             OmegaConf.register_new_resolver(name, resolver, replace=True)
-        with _told_in_one_sentence():
+        with told_in_one_sentence():
             _require_no_shadow(context.config_loader.runtime_params)
             raw = _read_parameters(context)
             # Kedro makes the paths of the catalog absolute, but not those of the parameters.
@@ -56,7 +56,7 @@ class VeneerHooks:
                 "stages cannot go from one process to another. Leave out --runner; the stages "
                 "use all cores by themselves."
             )
-        with _told_in_one_sentence():
+        with told_in_one_sentence():
             if "archives" in pipeline.datasets():
                 _require_download(self.parameters, self.conf_source)
             elif "raw_images" in pipeline.datasets():
@@ -74,12 +74,12 @@ class VeneerHooks:
 
         Last of all hooks, so that kedro-mlflow has ended its run as FAILED.
         """
-        with _told_in_one_sentence():
+        with told_in_one_sentence():
             raise error
 
 
 @contextmanager
-def _told_in_one_sentence() -> Iterator[None]:
+def told_in_one_sentence() -> Iterator[None]:
     """Turn an error that speaks to the user into one that click shows without a traceback."""
     try:
         yield
@@ -179,6 +179,10 @@ def _make_paths_absolute(raw: dict[str, Any], project: Path) -> None:
         embedding["encoder"] = str(project / embedding["encoder"])
     if isinstance(embedding.get("cache"), str):
         embedding["cache"] = str(project / embedding["cache"])
+    prediction = raw.get("prediction", {})
+    for name in ("images", "downloads"):
+        if isinstance(prediction.get(name), str) and "://" not in prediction[name]:
+            prediction[name] = str(project / prediction[name])
     for config in raw.get("encoders", {}).values():
         if isinstance(config, dict) and is_path(config.get("pretrained")):
             config["pretrained"] = str(project / config["pretrained"])

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 
 from veneer.encoders.config import EncoderConfig
 from veneer.encoders.runtimes.registry import RUNTIMES
+from veneer.heads.fusion import Fusion
 from veneer.heads.registry import FORMATS
 from veneer.sources.options import ArchiveOptions, Options, Positive, SourceOptions
 
@@ -65,10 +66,19 @@ class EmbeddingOptions(Options):
 
 
 class ModelingOptions(Options):
-    """Which heads are fitted, and to which classes."""
+    """Which heads are fitted, to which classes, and what they see of an image and its text."""
 
     heads: list[Annotated[str, AfterValidator(_head)]]
     min_class_size: Positive
+    fusion: Fusion
+
+
+class CalibrationOptions(Options):
+    """What is learnt from training rows that a head was not fitted to."""
+
+    folds: Annotated[int, Field(ge=2, le=20)]
+    accuracy: Share
+    audit_head: Annotated[str, AfterValidator(_head)] | None
 
 
 class SVCOptions(Options):
@@ -77,6 +87,13 @@ class SVCOptions(Options):
     reg_param: Annotated[float, Field(gt=0)]
     max_iter: Positive
     tol: Annotated[float, Field(gt=0)]
+    class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None
+
+
+class ProKeROptions(Options):
+    """See :func:`veneer.heads.proker.fit_proker`."""
+
+    landmarks: Annotated[int, Field(ge=2)]
 
 
 class MLPOptions(Options):
@@ -91,6 +108,22 @@ class MLPOptions(Options):
     patience: Positive
     stop_on: Literal["train", "validation"]
     stopping_share: Share
+
+
+class ZeroShotOptions(Options):
+    """Classes in words; see :func:`veneer.heads.zero_shot.fit_zero_shot`."""
+
+    templates: Annotated[list[Annotated[str, AfterValidator(_template)]], Field(min_length=1)]
+    names: dict[str, str]
+    classes: Annotated[list[str], Field(min_length=2)] | None
+
+
+class PredictionOptions(Options):
+    """What is predicted, and by which head."""
+
+    images: str | None
+    head: Annotated[str, AfterValidator(_head)] | None
+    downloads: Path
 
 
 class ReportingOptions(Options):
@@ -120,6 +153,10 @@ class Parameters(Options):
     splits: SplitOptions
     embedding: EmbeddingOptions
     modeling: ModelingOptions
+    calibration: CalibrationOptions
     svc: SVCOptions
     mlp: MLPOptions
+    proker: ProKeROptions
+    zero_shot: ZeroShotOptions
+    prediction: PredictionOptions
     reporting: ReportingOptions

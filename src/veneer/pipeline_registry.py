@@ -2,7 +2,14 @@
 
 from kedro.pipeline import Pipeline
 
-from veneer.pipelines import data_processing, download, embedding, modeling, reporting
+from veneer.pipelines import (
+    data_processing,
+    download,
+    embedding,
+    modeling,
+    prediction,
+    reporting,
+)
 
 
 def register_pipelines() -> dict[str, Pipeline]:
@@ -14,4 +21,8 @@ def register_pipelines() -> dict[str, Pipeline]:
         "reporting": reporting.create_pipeline(),
     }
     default = sum(pipelines.values(), Pipeline([]))
-    return {"download": download.create_pipeline(), **pipelines, "__default__": default}
+    others = {
+        "download": download.create_pipeline(),
+        "prediction": prediction.create_pipeline(),
+    }
+    return {**pipelines, **others, "__default__": default}

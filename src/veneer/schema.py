@@ -95,12 +95,41 @@ PREDICTIONS = pa.schema(
     [
         ("id", pa.string()),
         ("head", pa.string()),
+        ("split", pa.string()),
         ("label", pa.string()),
         ("predicted", pa.string()),
-        ("score", pa.float32()),  # of the predicted class: a margin (svc) or probability (mlp)
+        ("confidence", pa.float32()),  # calibrated probability of `predicted`
+        ("label_confidence", pa.float32()),  # of `label`; 0 where the head does not know it
     ]
 )
-"""One validation row under one head."""
+"""One labelled row under one head, which was not fitted to it: for rows of the side ``train``
+under heads that were fitted to the other folds."""
+
+DOUBTFUL_LABELS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("path", pa.string()),
+        ("split", pa.string()),
+        ("label", pa.string()),
+        ("predicted", pa.string()),
+        ("confidence", pa.float32()),
+        ("label_confidence", pa.float32()),
+    ]
+)
+"""One row whose label a prediction contradicts, the most doubtful first."""
+
+PREDICTED = pa.schema(
+    [
+        ("path", pa.string()),
+        ("label", pa.string()),  # null where the head is unsure, or the image was refused
+        ("confidence", pa.float32()),  # of the most probable class, calibrated
+        ("unsure", pa.bool_()),
+        ("top", pa.list_(pa.struct([("label", pa.string()), ("confidence", pa.float32())]))),
+        ("reason", pa.string()),  # why there is no prediction; see veneer.refusals
+        ("detail", pa.string()),
+    ]
+)
+"""One image that was shown to a head."""
 
 TRAIN_LOG = pa.schema(
     [
@@ -184,6 +213,18 @@ def embedded_schema(dimension: int, fingerprint: str, runtime: str | None = None
     )
 
 
+def class_prompts_schema(dimension: int, fingerprint: str) -> pa.Schema:
+    """Schema of classes in words: ``label``, ``prompt`` and its unit vector; as embedding rows."""
+    return pa.schema(
+        [
+            ("label", pa.string()),
+            ("prompt", pa.string()),
+            ("embedding", pa.list_(pa.float32(), dimension)),
+        ],
+        metadata={"fingerprint": fingerprint},
+    )
+
+
 def fingerprint_of(schema: pa.Schema) -> str | None:
     """Fingerprint of the encoder that made the vectors of a table, or None if it has none."""
     found = (schema.metadata or {}).get(b"fingerprint")
@@ -194,6 +235,11 @@ def runtime_of(schema: pa.Schema) -> str | None:
     """Runtime that computed the vectors of a table, or None if it is not known."""
     found = (schema.metadata or {}).get(b"runtime")
     return found.decode() if found else None
+
+
+def fusion_of(schema: pa.Schema) -> str:
+    """What the features of a table were made of; see :func:`veneer.heads.fusion.fuse`."""
+    return (schema.metadata or {}).get(b"fusion", b"image").decode()
 
 
 def require_one_fingerprint(place: object, present: str, new: str) -> None:

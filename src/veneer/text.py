@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from veneer.images import sha_of
+
 
 def slugs(names: list[str]) -> dict[str, str]:
     """File name stems for any names, unique also where names differ only in odd characters.
@@ -19,3 +21,18 @@ def slugs(names: list[str]) -> dict[str, str]:
             slug, number = f"{stem}-{number}", number + 1
         taken[name] = slug
     return taken
+
+
+def text_sha(text: str | None) -> str | None:
+    """The key of a text's vector: SHA-1 of its UTF-8; None where there is nothing to read."""
+    return sha_of(text.encode()) if text and text.strip() else None
+
+
+def prompts_of(label: str, templates: list[str]) -> list[str]:
+    """A class in words: its label, with spaces for underscores and hyphens, in each template.
+
+    >>> prompts_of("polka-dotted", ["a photo of a {} texture", "{}"])
+    ['a photo of a polka dotted texture', 'polka dotted']
+    """
+    words = " ".join(re.sub(r"[_-]+", " ", label).split())
+    return [template.format(words) for template in templates]

@@ -22,6 +22,8 @@ from veneer.datasets.pictures import PicturesDataset
 from veneer.datasets.raw_images import RawImagesDataset
 from veneer.datasets.table import TableDataset
 from veneer.errors import VeneerError, find_veneer_error
+from veneer.heads.classifier import Card, Classifier
+from veneer.heads.linear_svc import OneVsRestLinearSVC
 from veneer.schema import QUARANTINE, embedding_schema, fingerprint_of, vectors
 from veneer.streams import FileStream, Stream
 
@@ -201,19 +203,42 @@ def test_pictures_replace_each_other_and_have_safe_names(tmp_path):
     assert dataset.load() == {}
 
 
-def test_no_heads_remove_those_of_an_earlier_run(tmp_path):
-    from veneer.heads.linear_svc import OneVsRestLinearSVC
-
+@pytest.fixture
+def classifier():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(40, 5)).astype(np.float32)
     head = OneVsRestLinearSVC().fit(features, np.where(features[:, 0] > 0, "a", "b"))
+    return Classifier(head, Card("svc", "encoder 1", temperature=0.5, threshold=0.7)), features
+
+
+def test_no_heads_remove_those_of_an_earlier_run(tmp_path, classifier):
+    given, features = classifier
     dataset = HeadsDataset(str(tmp_path / "h"))
-    dataset.save({"svc": head})
+    dataset.save({"svc": given})
     (name, loaded), *others = dataset.load().items()
     assert (name, others) == ("svc", [])
-    np.testing.assert_array_equal(loaded.scores(features), head.scores(features))
+    assert loaded.card == given.card
+    np.testing.assert_array_equal(
+        loaded.probabilities(features, "encoder 1"), given.probabilities(features, "encoder 1")
+    )
     dataset.save({})
     assert dataset.load() == {}
+    assert not list((tmp_path / "h").iterdir())
+
+
+def test_a_head_and_a_card_of_two_runs_are_told(tmp_path, classifier):
+    given, features = classifier
+    dataset = HeadsDataset(str(tmp_path / "h"))
+    dataset.save({"svc": given})
+    card = (tmp_path / "h/svc.json").read_bytes()
+    other = OneVsRestLinearSVC().fit(features, np.where(features[:, 1] > 0, "a", "b"))
+    dataset.save({"svc": Classifier(other, given.card)})
+    (tmp_path / "h/svc.json").write_bytes(card)
+    with pytest.raises(DatasetError, match=r"svc\.skops: the head is not the one that its card"):
+        dataset.load()
+    (tmp_path / "h/svc.json").unlink()
+    with pytest.raises(DatasetError, match=r"svc\.json.*kedro run --pipelines modeling"):
+        dataset.load()
 
 
 def test_raw_images_are_written_once_and_as_a_whole(tmp_path):

@@ -13,9 +13,12 @@ from typing import Any
 
 import mlflow
 import pytest
+from click.testing import CliRunner
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
 from support import ROOT
+
+from veneer.cli import cli
 
 TRACKED = ["pyproject.toml", ".telemetry", "conf", "src", "notebooks"]
 
@@ -51,6 +54,10 @@ class Project:
         """Load a dataset of the catalog."""
         with self.session(env, **params) as session:
             return session.load_context().catalog.load(dataset)
+
+    def command(self, *arguments: str):
+        """Run one of veneer's own commands in this process, which spares its imports."""
+        return CliRunner().invoke(cli, arguments, obj=bootstrap_project(self.path))
 
     def kedro(self, *arguments: str, folder: str = ".", **environment: str):
         """Run the ``kedro`` command in a process of its own."""

@@ -65,7 +65,7 @@ def test_a_run_writes_nothing_to_stdout_and_no_warnings(demo):
     done, _ = demo
     assert done.stdout == ""
     assert "Warning" not in done.stderr
-    assert len(done.stderr.splitlines()) < 60
+    assert len(done.stderr.splitlines()) < 75
 
 
 def test_a_name_that_yaml_takes_for_something_else(project, tmp_path):
@@ -120,8 +120,43 @@ def test_stdout_carries_only_what_was_asked_for_also_from_a_subfolder(project):
         done = project.kedro("registry", "list", folder=folder)
         assert done.returncode == 0, done.stderr
         names = [line.removeprefix("- ") for line in done.stdout.split("\n") if line.strip()]
-        stages = ["data_processing", "embedding", "modeling", "reporting"]
-        assert names == ["__default__", *stages[:1], "download", *stages[1:]]
+        stages = ["data_processing", "download", "embedding", "modeling", "prediction", "reporting"]
+        assert names == ["__default__", *stages]
+
+
+def test_predict_goes_on_past_what_cannot_be_read(demo, project):
+    raw = project.path / "data/01_raw/textures"
+    good = sorted(raw.glob("woven/*.jpg"))[0]
+    (project.path / "notebooks/broken.jpg").write_bytes(good.read_bytes()[:500])
+    before = (project.path / "mlflow.db").read_bytes()
+    done = project.kedro(
+        "predict", str(good), "broken.jpg", "../nowhere.png", "--json", folder="notebooks"
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    rows = found["predictions"]
+    assert found["collection"] == "textures" and found["encoder"] == "mini"
+    assert found["head"] in ("svc", "mlp", "proker", "zero_shot")
+    assert [row["path"] for row in rows] == [str(good), "broken.jpg", "../nowhere.png"]
+    assert rows[0]["error"] is None and len(rows[0]["top"]) == 5
+    assert rows[0]["label"] == ("unsure" if rows[0]["unsure"] else rows[0]["top"][0]["label"])
+    assert rows[1]["error"].startswith("truncated: ")
+    assert rows[2]["error"] == "unreadable: there is no such file"
+    assert (project.path / "mlflow.db").read_bytes() == before
+
+
+def test_predict_says_what_it_cannot_do(demo, project):
+    for arguments, sentence in [
+        (["x.jpg", "--head", "forest"], "no head forest was fitted"),
+        (["x.jpg", "--params", "collection=shells"], "Run the pipeline modeling first"),
+        (["x.jpg", "--head", "svc", "--text", "moss"], "fitted to images alone"),
+    ]:
+        done = project.command("predict", *arguments)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert sentence in done.stderr.splitlines()[-1]
+    done = project.command("predict", "x.jpg")
+    assert done.exit_code == 1  # nothing could be predicted
+    assert "x.jpg\tunreadable: there is no such file" in done.stdout
 
 
 def test_a_hub_that_does_not_answer_is_told_of(project):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 
 import mlflow
@@ -14,7 +15,7 @@ from PIL import Image
 from sklearn.metrics import accuracy_score, f1_score
 
 from veneer.heads import linear_svc, mlp
-from veneer.schema import vectors
+from veneer.schema import fingerprint_of, vectors
 from veneer.sources.textures import SAMPLE_KINDS
 
 PER_KIND, COPIES, DAMAGED = 8, 12, 6
@@ -81,12 +82,20 @@ def test_every_distinct_image_has_one_unit_vector(data):
     assert b"weights sha256" in table.schema.metadata[b"fingerprint"]
 
 
+def validation_rows(predictions, head):
+    return [
+        row
+        for row in predictions.to_pylist()
+        if (row["head"], row["split"]) == (head, "validation")
+    ]
+
+
 def test_metrics_are_those_of_the_predictions(data):
     metrics = json.loads((data / "08_reporting/textures/mini/metrics.json").read_text())
     predictions = pq.read_table(data / "07_model_output/textures/mini/predictions.parquet")
-    assert list(metrics) == ["svc", "mlp"]
+    assert list(metrics) == ["svc", "mlp", "proker", "zero_shot"]
     for head, report in metrics.items():
-        rows = [row for row in predictions.to_pylist() if row["head"] == head]
+        rows = validation_rows(predictions, head)
         labels, predicted = [r["label"] for r in rows], [r["predicted"] for r in rows]
         assert report["n_validation"] == len(rows)
         assert report["accuracy"] == pytest.approx(accuracy_score(labels, predicted))
@@ -96,30 +105,82 @@ def test_metrics_are_those_of_the_predictions(data):
         assert set(report["per_class"]) == set(SAMPLE_KINDS)
         # Six training images a class, twenty classes; chance is .05.
         assert report["accuracy"] > 0.6
+        assert set(report["against"]) == set(metrics) - {head}
+        assert 0.2 < report["coverage"] <= 1
+    assert metrics["svc"]["against"]["mlp"]["difference"] == pytest.approx(
+        metrics["svc"]["accuracy"] - metrics["mlp"]["accuracy"]
+    )
 
 
-def test_saved_heads_give_the_saved_predictions(data):
-    models = data / "06_models/textures/mini"
-    heads = {
-        "svc": linear_svc.loads((models / "svc.skops").read_bytes()),
-        "mlp": mlp.loads((models / "mlp.safetensors").read_bytes()),
+def test_every_labelled_row_is_predicted_by_a_head_that_was_not_fitted_to_it(data):
+    predictions = pq.read_table(data / "07_model_output/textures/mini/predictions.parquet")
+    splits = pq.read_table(data / "05_model_input/textures/splits.parquet").to_pylist()
+    sides = {row["id"]: row["split"] for row in splits}
+    for head in ("svc", "mlp", "proker", "zero_shot"):
+        rows = [row for row in predictions.to_pylist() if row["head"] == head]
+        assert {row["id"]: row["split"] for row in rows} == sides
+        train = [row["label"] == row["predicted"] for row in rows if row["split"] == "train"]
+        # Heads that know these rows are right on all of them.
+        assert 0.5 < np.mean(train) < 1
+
+
+def test_saved_heads_give_the_saved_predictions(finished, data):
+    heads = finished.load("heads")
+    assert {p.suffix for p in (data / "06_models/textures/mini").iterdir()} == {
+        ".skops",
+        ".safetensors",
+        ".json",
+        ".csv",
     }
     table = ds.dataset(data / "04_feature/textures/mini", format="parquet").to_table()
     vector = dict(zip(table["sha"].to_pylist(), vectors(table["embedding"]), strict=True))
     sha = {row["id"]: row["sha"] for row in image_rows(data).select(["id", "sha"]).to_pylist()}
     predictions = pq.read_table(data / "07_model_output/textures/mini/predictions.parquet")
-    for name, head in heads.items():
-        rows = [row for row in predictions.to_pylist() if row["head"] == name]
+    for name, classifier in heads.items():
+        rows = validation_rows(predictions, name)
         features = np.stack([vector[sha[row["id"]]] for row in rows])
-        assert head.predict(features).tolist() == [row["predicted"] for row in rows]
-        scores = head.scores(features).max(axis=1)
-        np.testing.assert_allclose(scores, [row["score"] for row in rows], rtol=1e-4, atol=1e-5)
+        found = classifier.probabilities(features, fingerprint_of(table.schema))
+        best = classifier.classes[found.argmax(axis=1)]
+        assert best.tolist() == [row["predicted"] for row in rows]
+        np.testing.assert_allclose(
+            found.max(axis=1), [row["confidence"] for row in rows], rtol=1e-4, atol=1e-5
+        )
+
+
+def test_the_planted_wrong_labels_are_the_most_doubtful(data):
+    """Two copies lie in another class than their originals."""
+    doubtful = pq.read_table(
+        data / "08_reporting/textures/mini/doubtful_labels.parquet"
+    ).to_pylist()
+    probabilities = [row["label_confidence"] for row in doubtful]
+    assert probabilities == sorted(probabilities)
+    assert all(row["label"] != row["predicted"] for row in doubtful)
+    conflicts = pq.read_table(data / "08_reporting/textures/audits/label_conflicts.parquet")
+    wrong = {row["id"] for row in conflicts.to_pylist() if "copy" in row["path"]}
+    assert len(wrong) == 2
+    assert wrong <= {row["id"] for row in doubtful[:4]}
+
+
+def test_a_folder_is_predicted_from_what_was_saved(finished, data, tmp_path):
+    (tmp_path / "new/deep").mkdir(parents=True)
+    for file in (data / "01_raw/textures/woven").glob("woven_*.jpg"):
+        shutil.copy(file, tmp_path / "new/deep")
+    (tmp_path / "new/notes.txt").write_text("no image")
+    finished.run("prediction", prediction={"images": str(tmp_path / "new"), "head": "svc"})
+    rows = finished.load("predicted").to_pylist()
+    assert [row["reason"] for row in rows] == [None] * PER_KIND + ["not_an_image"]
+    assert rows[0]["path"] == "deep/woven_0001.jpg"
+    assert all(len(row["top"]) == 5 for row in rows[:-1])
+    assert {row["top"][0]["label"] for row in rows[:-1]} == {"woven"}
+    assert {row["label"] for row in rows[:-1] if not row["unsure"]} == {"woven"}
 
 
 def test_pictures_show_something(data):
     reports = data / "08_reporting/textures/mini"
     for folder, count in (
-        ("confusion_matrices", 2),
+        ("confusion_matrices", 4),
+        ("evaluation", 6),  # a reliability diagram a head, coverage, training
+        ("labels", 2),
         ("contact_sheets", 10),
         ("label_histograms", 10),
     ):
@@ -148,14 +209,15 @@ def test_report_tells_the_figures(data):
     metrics = json.loads((data / "08_reporting/textures/mini/metrics.json").read_text())
     assert f"{metrics['svc']['accuracy']:.4f}" in page
     assert "yellow honeycomb" in page
-    assert page.count("<img ") == 2 + 2 * 10 + 1  # matrices, prompts, label conflicts
+    # Matrices, evaluation, labels, prompts, label conflicts.
+    assert page.count("<img ") == 4 + 6 + 2 + 2 * 10 + 1
     assert "a file of no bytes" in page  # from the quarantine
     assert "12 images are there more than once" in page
     assert "2 of them under different labels" in page
 
 
 def test_tracked_run_holds_everything(finished, data):
-    (run,) = finished.runs("material_head_mini")
+    run = finished.runs("material_head_mini")[-1]
     assert run.info.status == "FINISHED"
     metrics = json.loads((data / "08_reporting/textures/mini/metrics.json").read_text())
     logged = run.data.metrics
@@ -172,10 +234,12 @@ def test_tracked_run_holds_everything(finished, data):
     assert len(history) == len(log) - 1
     kept = {a.path for a in finished.client().list_artifacts(run.info.run_id, "contact_sheets")}
     assert "contact_sheets/yellow-honeycomb.png" in kept
+    heads = {a.path for a in finished.client().list_artifacts(run.info.run_id, "heads")}
+    assert {"heads/proker.safetensors", "heads/proker.json", "heads/svc.skops"} <= heads
 
 
 def test_tracked_heads_can_be_loaded_again_without_pickle(finished, data):
-    (run,) = finished.runs("material_head_mini")
+    run = finished.runs("material_head_mini")[-1]
     mlflow.set_tracking_uri(f"sqlite:///{finished.path / 'mlflow.db'}")
     models = {
         m.name: m
@@ -194,10 +258,10 @@ def test_tracked_heads_can_be_loaded_again_without_pickle(finished, data):
     import torch
 
     np.testing.assert_allclose(
-        torch.softmax(loaded(torch.tensor(features)), 1).detach().numpy(),
+        loaded(torch.tensor(features)).detach().numpy(),
         saved.scores(features),
         rtol=1e-4,
-        atol=1e-6,
+        atol=1e-5,
     )
     folder = mlflow.artifacts.download_artifacts(models["svc"].model_uri)
     kept = linear_svc.loads((finished.path / folder / "model.skops").read_bytes())

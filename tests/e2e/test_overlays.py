@@ -82,7 +82,7 @@ def test_confusion_matrix_has_every_class(finished):
     predictions = pq.read_table(
         project.path / f"data/07_model_output/{env}/rn50/predictions.parquet"
     ).to_pylist()
-    rows = [row for row in predictions if row["head"] == "svc"]
+    rows = [r for r in predictions if (r["head"], r["split"]) == ("svc", "validation")]
     names = sorted({row["label"] for row in rows} | {row["predicted"] for row in rows})
     assert names == sorted(classes)
     counts = confusion_counts([r["label"] for r in rows], [r["predicted"] for r in rows], names)

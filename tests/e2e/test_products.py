@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import Counter
 
 import pyarrow.parquet as pq
@@ -115,3 +116,31 @@ def test_a_second_run_asks_for_nothing(finished, server):
     finished.run("data_processing", env="products", source=SOURCE)
     assert server.requests == []
     assert load(finished, "image_rows").to_table().equals(before)
+
+
+def test_heads_see_the_picture_and_its_words(finished):
+    """The words tell toys from games, the pictures are noise."""
+    asked = {"source": SOURCE, "encoder": "mini"}
+    finished.run("embedding", env="products", **asked)
+    finished.run("modeling", env="products", **asked)
+    features = finished.load("heads", env="products", **asked)
+    card = features["mlp"].card
+    assert (set(features), card.fusion) == ({"mlp", "svc"}, "concat")
+    texts = finished.load("text_embeddings", env="products", **asked)
+    assert texts.count_rows() == len({f"a toy {n}" for n in range(12)})
+    shards = sorted((finished.path / "data/04_feature/products/mini/_texts").glob("*.parquet"))
+    finished.run("embedding", env="products", **asked)  # nothing new
+    again = sorted((finished.path / "data/04_feature/products/mini/_texts").glob("*.parquet"))
+    assert again == shards
+
+
+def test_predict_takes_a_picture_with_its_words(finished):
+    picture = finished.path / "new.png"
+    picture.write_bytes(encode(noise_image(7)))
+    options = ["--json", "--env", "products", "--params", "encoder=mini"]
+    for shown in ([str(picture), "--text", "a wooden toy"], ["--text", "a wooden toy"]):
+        done = finished.command("predict", *shown, *options)
+        assert done.exit_code == 0, done.stderr
+        (row,) = json.loads(done.stdout)["predictions"]
+        assert row["path"] == (str(picture) if len(shown) == 3 else None)
+        assert {each["label"] for each in row["top"]} == {"Toys", "Games"}

@@ -49,7 +49,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-class EmbeddingsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
+class EmbeddingsDataset(AbstractDataset[Iterable[pa.RecordBatch] | tuple, ds.Dataset]):
     """A folder of Parquet shards of :func:`veneer.schema.embedding_schema`.
 
     Saving appends: each batch becomes a shard as soon as it comes, so a run that is killed keeps
@@ -77,14 +77,16 @@ class EmbeddingsDataset(AbstractDataset[Iterable[pa.RecordBatch], ds.Dataset]):
         require(bool(shards), self._path, "embedding")
         return ds.dataset([str(shard) for shard in shards])
 
-    def save(self, data: Iterable[pa.RecordBatch]) -> None:
-        """Append a shard for each batch.
+    def save(self, data: Iterable[pa.RecordBatch] | tuple) -> None:
+        """Append a shard for each batch; an empty tuple saves nothing.
 
         Raises
         ------
         VeneerError
             When another process is doing so, or when a batch has another fingerprint.
         """
+        if isinstance(data, tuple):
+            return
         with _alone_in(self._path):
             self._append(data)
 

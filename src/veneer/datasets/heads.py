@@ -1,18 +1,19 @@
-"""Fitted heads, each in its own format."""
+"""Fitted heads, each in its own format, with a card."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from kedro.io import AbstractDataset
 
 from veneer.atomic import require, write_bytes
-from veneer.heads.registry import FORMATS, dumps, loads
+from veneer.errors import VeneerError
+from veneer.heads.classifier import Classifier, dumps, loads
+from veneer.heads.registry import FORMATS
 
 
-class HeadsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
-    """A folder of heads by name: ``svc.skops``, ``mlp.safetensors``.
+class HeadsDataset(AbstractDataset[dict[str, Classifier], dict[str, Classifier]]):
+    """A folder of heads by name: ``svc.skops`` and ``svc.json``, ``mlp.safetensors``, ….
 
     Saving replaces all heads of the folder; no heads at all (a collection without labels) leave
     it empty.
@@ -22,24 +23,35 @@ class HeadsDataset(AbstractDataset[dict[str, Any], dict[str, Any]]):
         self._path = Path(path)
         self.metadata = metadata
 
-    def load(self) -> dict[str, Any]:
+    def load(self) -> dict[str, Classifier]:
         """Load every head that is there."""
         require(self._exists(), self._path, "modeling")
-        return {
-            name: loads(name, file.read_bytes())
-            for name, suffix in FORMATS.items()
-            if (file := self._path / f"{name}{suffix}").is_file()
-        }
+        found = {}
+        for name, suffix in FORMATS.items():
+            file = self._path / f"{name}{suffix}"
+            if file.is_file():
+                try:
+                    found[name] = loads(file.read_bytes(), file.with_suffix(".json").read_bytes())
+                except (ValueError, FileNotFoundError) as error:
+                    raise VeneerError(
+                        f"Reading the head {file}: {error}. Fit it again with kedro run "
+                        "--pipelines modeling."
+                    ) from error
+        return found
 
-    def save(self, data: dict[str, Any]) -> None:
+    def save(self, data: dict[str, Classifier]) -> None:
         """Write the heads and remove those of an earlier run."""
         self._path.mkdir(parents=True, exist_ok=True)
         for name, suffix in FORMATS.items():
             file = self._path / f"{name}{suffix}"
+            card = file.with_suffix(".json")
             if name in data:
-                write_bytes(file, dumps(name, data[name]))
+                head, description = dumps(data[name])
+                write_bytes(file, head)
+                write_bytes(card, description)
             else:
                 file.unlink(missing_ok=True)
+                card.unlink(missing_ok=True)
 
     def _exists(self) -> bool:
         return self._path.is_dir()

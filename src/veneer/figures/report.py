@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 
 from jinja2 import Environment
@@ -28,6 +29,7 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
   td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
   figure { margin: 1rem 0 2rem; } img { max-width: 100%; height: auto; display: block; }
   .notice { border-left: 4px solid #c98a1b; background: #fdf6e7; padding: .6rem 1rem; }
+  caption { text-align: left; color: #68737a; padding: .6rem 0 .2rem; }
   details { margin: .5rem 0 1.5rem; } summary { cursor: pointer; color: #2a5d84; }
 </style>
 </head>
@@ -39,18 +41,41 @@ Collection <code>{{ card.fingerprint[:12] }}</code>, encoder <code>{{ encoder }}
 
 <h2>Heads</h2>
 {% if metrics %}
+{% for side, reports in sides %}
 <table>
+<caption>{{ side }} images</caption>
 <tr><th>head</th><th class="number">accuracy</th><th class="number">95 % interval</th>
-<th class="number">weighted F1</th><th class="number">macro F1</th>
-<th class="number">validation images</th></tr>
-{% for name, m in metrics.items() %}
+<th class="number">balanced</th><th class="number">weighted F1</th><th class="number">macro F1</th>
+<th class="number">calibration error</th><th class="number">answered</th>
+<th class="number">right of these</th><th class="number">images</th></tr>
+{% for name, m in reports.items() %}
 <tr><td>{{ name }}</td><td class="number">{{ "%.4f" | format(m.accuracy) }}</td>
 <td class="number">{{ "%.3f – %.3f" | format(*m.accuracy_interval_95) }}</td>
+<td class="number">{{ "%.4f" | format(m.balanced_accuracy) }}</td>
 <td class="number">{{ "%.4f" | format(m.weighted_f1) }}</td>
 <td class="number">{{ "%.4f" | format(m.macro_f1) }}</td>
+<td class="number">{{ "%.3f" | format(m.expected_calibration_error) }}</td>
+<td class="number">{{ "%.0f %%" | format(100 * m.coverage) }}</td>
+<td class="number">{{ "–" if m.covered_accuracy is none else "%.3f" | format(m.covered_accuracy)
+}}</td>
 <td class="number">{{ m.n_validation }}</td></tr>
 {% endfor %}
 </table>
+{% endfor %}
+<p class="quiet">A head answers where it is surer than its threshold, and says “unsure” elsewhere.
+Temperature and threshold were learnt from training images it had not seen.</p>
+{% if comparisons %}
+<details><summary>head against head</summary>
+<table>
+<tr><th>heads</th><th class="number">difference in accuracy</th>
+<th class="number">95 % interval</th><th class="number">p (McNemar)</th></tr>
+{% for pair, test in comparisons %}
+<tr><td>{{ pair }}</td><td class="number">{{ "%+.4f" | format(test.difference) }}</td>
+<td class="number">{{ "%+.3f – %+.3f" | format(*test.difference_interval_95) }}</td>
+<td class="number">{{ "%.3f" | format(test.p_value) }}</td></tr>
+{% endfor %}
+</table></details>
+{% endif %}
 {% if left_out %}
 <p class="notice">Left out of training and evaluation, having too few images (they are still
 found by search): {% for name, n in left_out.items() %}{{ name }} ({{ n }}){{ ", " if not loop.last
@@ -59,6 +84,14 @@ found by search): {% for name, n in left_out.items() %}{{ name }} ({{ n }}){{ ",
 {% for name, picture in matrices %}
 <figure><img src="{{ picture }}" alt="Confusion matrix of {{ name }}" loading="lazy"></figure>
 {% endfor %}
+{% for name, picture in label_sheets %}
+<figure><img src="{{ picture }}" alt="{{ name }}" loading="lazy"></figure>
+{% endfor %}
+<details><summary>how sure the heads are</summary>
+{% for name, picture in evaluation %}
+<figure><img src="{{ picture }}" alt="{{ name }}" loading="lazy"></figure>
+{% endfor %}
+</details>
 {% else %}
 <p class="notice">The collection has no labels, so no heads were fitted and nothing was
 evaluated.</p>
@@ -121,6 +154,8 @@ def report_page(
     not_embedded: int,
     metrics: dict[str, dict],
     confusion_matrices: Mapping[str, Image.Image],
+    evaluation: Mapping[str, Image.Image],
+    label_sheets: Mapping[str, Image.Image],
     audit_sheets: Mapping[str, Image.Image],
     prompts: Sequence[tuple[str, Image.Image, Image.Image]],
 ) -> str:
@@ -135,10 +170,13 @@ def report_page(
     metrics : dict
         One :func:`veneer.metrics.classification_report` a head; none without labels.
     confusion_matrices : mapping of head to picture
+    evaluation, label_sheets : mappings of name to picture
     audit_sheets : mapping of audit to picture
     prompts : sequence of (prompt, contact sheet, label histogram)
     """
     first = next(iter(metrics.values()), {})
+    tested = {name: report["test"] for name, report in metrics.items() if "test" in report}
+    pairs = itertools.combinations(metrics, 2)
     return _PAGE.render(
         card=card,
         encoder_name=encoder_name,
@@ -146,18 +184,23 @@ def report_page(
         has_text=has_text,
         not_embedded=not_embedded,
         metrics=metrics,
+        sides=[("validation", metrics)] + [("test", tested)] * bool(tested),
+        comparisons=[(f"{a} less {b}", metrics[a]["against"][b]) for a, b in pairs],
         left_out=first.get("left_out_classes", {}),
         reasons=REASONS,
-        audits=[
-            (name.replace("_", " "), _data_uri(sheet, "JPEG"))
-            for name, sheet in audit_sheets.items()
-        ],
+        audits=_shown(audit_sheets, "JPEG"),
+        label_sheets=_shown(label_sheets, "JPEG"),
+        evaluation=_shown(evaluation, "PNG"),
         matrices=[(name, _data_uri(confusion_matrices[name], "PNG")) for name in metrics],
         prompts=[
             (prompt, _data_uri(sheet, "JPEG"), _data_uri(histogram, "PNG"))
             for prompt, sheet, histogram in prompts
         ],
     )
+
+
+def _shown(pictures: Mapping[str, Image.Image], format_: str) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), _data_uri(each, format_)) for name, each in pictures.items()]
 
 
 def _data_uri(picture: Image.Image, format_: str) -> str:

@@ -1,15 +1,24 @@
 """The heads by name, and how each is written down.
 
-A head has ``classes_``, ``scores(features) -> float32 [n, K]`` and ``predict(features)``.
+A head has ``classes_`` and ``scores(features) -> float32 [n, K]``, of which softmax makes
+probabilities once they are divided by a temperature.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-FORMATS = {"svc": ".skops", "mlp": ".safetensors"}
+FORMATS = {
+    "svc": ".skops",
+    "mlp": ".safetensors",
+    "proker": ".safetensors",
+    "zero_shot": ".safetensors",
+}
 """File name suffix of each head. Neither format can carry code."""
+
+_MODULES = {"svc": "linear_svc"}
 
 
 def dumps(name: str, head: Any) -> bytes:
@@ -23,10 +32,7 @@ def loads(name: str, data: bytes) -> Any:
 
 
 def _module(name: str) -> ModuleType:
-    if name == "svc":
-        from veneer.heads import linear_svc as module
-    elif name == "mlp":
-        from veneer.heads import mlp as module
-    else:
+    if name not in FORMATS:
         raise ValueError(f"there is no head {name!r}; heads are {', '.join(FORMATS)}")
-    return module
+    # Imported here: some are heavy.
+    return import_module(f"veneer.heads.{_MODULES.get(name, name)}")

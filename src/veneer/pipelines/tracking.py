@@ -19,6 +19,8 @@ import numpy as np
 from mlflow.models import infer_signature
 from PIL import Image
 
+from veneer.datasets.heads import HeadsDataset
+from veneer.heads.classifier import Classifier
 from veneer.images import png_bytes
 
 logger = logging.getLogger(__name__)
@@ -94,14 +96,18 @@ def log_train_log(epochs: list[dict]) -> None:
 
 
 @_when_tracked
-def log_head(name: str, head: Any, example: np.ndarray) -> None:
-    """A head as an MLflow model with its signature.
+def log_head(name: str, classifier: Classifier, example: np.ndarray) -> None:
+    """A head's own files, and, where MLflow has a flavour for it, a model with its signature.
 
     Parameters
     ----------
     example : float32 array [n, D]
-        A few vectors.
+        A few rows of features.
     """
+    with tempfile.TemporaryDirectory() as temporary:
+        HeadsDataset(temporary).save({name: classifier})
+        mlflow.log_artifacts(temporary, "heads")
+    head = classifier.head
     example = example.copy()  # a view of Arrow's memory, which torch may not write to
     # Requirements are given: MLflow would find them by loading the model in a new process.
     common = {"name": name, "input_example": example}
@@ -116,7 +122,7 @@ def log_head(name: str, head: Any, example: np.ndarray) -> None:
             pip_requirements=_pinned("veneer", "scikit-learn", "skops", "numpy"),
             **common,
         )
-    else:
+    elif name == "mlp":
         mlflow.pytorch.log_model(
             head,
             signature=infer_signature(example, head.scores(example)),

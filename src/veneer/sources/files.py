@@ -60,6 +60,20 @@ def walk(root: str) -> Iterator[File]:
     return _walk_local(os.fsencode(root)) if is_local(root) else _walk_remote(root)
 
 
+def row_of(file: File) -> dict:
+    """A row of a listing, with what the file system tells."""
+    row = {
+        "path": file.path,
+        "size": file.size,
+        "modified": file.modified,
+        "created": file.created,
+        "location": file.location,
+    }
+    if file.refused:
+        row |= {"reason": file.refused.reason, "detail": file.refused.detail}
+    return row
+
+
 def reader(root: str, max_bytes: int, location: bytes) -> Read:
     """A function that reads the file at ``location``, refused when it is too large."""
     if is_local(root):

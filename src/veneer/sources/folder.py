@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 import pyarrow as pa
 
 from veneer.errors import VeneerError
-from veneer.sources.files import File, is_local, kind_of, read_text, reader, walk
+from veneer.sources.files import is_local, kind_of, read_text, reader, row_of, walk
 from veneer.sources.options import FolderOptions
 from veneer.sources.source import (
     Read,
@@ -63,7 +63,7 @@ def folder_source(
         own = own_lists and f"{root.rstrip('/')}/{file.path}" in own_lists
         if own or _excluded(file.path, options.exclude):
             continue
-        rows.append(_row(file) | facts(file.path))
+        rows.append(row_of(file) | facts(file.path))
         escaped |= "\\x" in file.path
         if len(rows) == PART_ROWS:
             parts.append(pa.Table.from_pylist(rows, schema=schema))
@@ -93,19 +93,6 @@ def _tell_what_was_found(root: str, listing: pa.Table, options: FolderOptions) -
             f"{', '.join(options.lists.values())}. A line is a path below that folder, or its last "
             "parts, with a label behind it or without."
         )
-
-
-def _row(file: File) -> dict:
-    row = {
-        "path": file.path,
-        "size": file.size,
-        "modified": file.modified,
-        "created": file.created,
-        "location": file.location,
-    }
-    if file.refused:
-        row |= {"reason": file.refused.reason, "detail": file.refused.detail}
-    return row
 
 
 def _excluded(path: str, patterns: Iterable[str]) -> bool:

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from veneer.encoders.config import Encoders
@@ -15,15 +16,17 @@ from veneer.encoders.embed import embed_batches
 from veneer.encoders.encoder import FIRST_ROWS, Encoder
 from veneer.encoders.encoder import open_encoder as open_by_name
 from veneer.errors import VeneerError
-from veneer.parameters import EmbeddingOptions
+from veneer.parameters import EmbeddingOptions, ModelingOptions, ZeroShotOptions
 from veneer.progress import progress
 from veneer.schema import (
     QUARANTINE,
+    class_prompts_schema,
     embedding_schema,
     fingerprint_of,
     require_one_fingerprint,
 )
 from veneer.streams import Stream, columns_of, parted, regrouped
+from veneer.text import prompts_of, text_sha
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +103,94 @@ def embed(
         embedded(), (schema, _embedding_rows), (QUARANTINE, _quarantine_rows)
     )
     return Stream(schema, lambda: regrouped(iter(vectors), embedding.shard_rows)), not_embedded
+
+
+def embed_texts(
+    image_rows: ds.Dataset,
+    known_text_embeddings: ds.Dataset,
+    encoder: Encoder,
+    embedding: EmbeddingOptions,
+    modeling: ModelingOptions,
+) -> Stream | tuple:
+    """Embed the texts of the images that have no vector yet.
+
+    Returns
+    -------
+    Stream of embedding rows
+        Their ``sha`` is that of the text; see :func:`veneer.text.text_sha`. An empty tuple where
+        heads are not to see texts.
+
+    Raises
+    ------
+    VeneerError
+        When they are to see them, and the encoder has no text tower.
+    """
+    if modeling.fusion == "image":
+        return ()
+    if encoder.text_tower is None:
+        raise VeneerError(
+            f"Embedding texts for modeling.fusion={modeling.fusion}: the encoder {encoder.name} "
+            "has no text tower. Use one that has, or modeling.fusion=image."
+        )
+    if fingerprint_of(known_text_embeddings.schema) is not None:
+        require_one_fingerprint(
+            encoder.name, fingerprint_of(known_text_embeddings.schema), encoder.fingerprint
+        )
+    known = set(known_text_embeddings.to_table(columns=["sha"])["sha"].to_pylist())
+    texts = pc.unique(image_rows.to_table(columns=["text"])["text"]).to_pylist()
+    missing = {text_sha(text): text for text in texts}
+    missing = {sha: text for sha, text in missing.items() if sha and sha not in known}
+    logger.info("%s texts are to be embedded", f"{len(missing):,}")
+
+    def embedded() -> Iterator[pa.RecordBatch]:
+        # Texts of about one length go through the tower together.
+        shas = sorted(missing, key=lambda sha: (len(missing[sha]), sha))
+        with progress(len(shas), "embedding", "texts") as advance:
+            for start in range(0, len(shas), embedding.shard_rows):
+                some = shas[start : start + embedding.shard_rows]
+                found = encoder.embed_texts([missing[sha] for sha in some])
+                advance(len(some))
+                column = pa.FixedSizeListArray.from_arrays(found.ravel(), encoder.dimension)
+                made = embedding_schema(
+                    encoder.dimension, encoder.fingerprint, encoder.text_tower.runtime
+                )
+                yield pa.RecordBatch.from_arrays([pa.array(some, pa.string()), column], schema=made)
+
+    return Stream(embedding_schema(encoder.dimension, encoder.fingerprint), embedded)
+
+
+def embed_class_prompts(
+    image_rows: ds.Dataset,
+    known_class_prompts: pa.Table,
+    encoder: Encoder,
+    zero_shot: ZeroShotOptions,
+) -> pa.Table:
+    """Embed what the classes are called; nothing where the encoder has no text tower.
+
+    Returns
+    -------
+    Table of :func:`veneer.schema.class_prompts_schema`
+        For every label of the collection and every class of ``zero_shot.classes``.
+    """
+    schema = class_prompts_schema(encoder.dimension, encoder.fingerprint)
+    if encoder.text_tower is None:
+        return schema.empty_table()
+    labels = pc.unique(image_rows.to_table(columns=["label"])["label"]).drop_null().to_pylist()
+    classes = sorted({*labels, *(zero_shot.classes or ())})
+    pairs = [
+        (label, prompt)
+        for label in classes
+        for prompt in prompts_of(zero_shot.names.get(label, label), zero_shot.templates)
+    ]
+    if fingerprint_of(known_class_prompts.schema) == encoder.fingerprint:
+        columns = known_class_prompts.to_pydict()
+        if list(zip(columns["label"], columns["prompt"], strict=True)) == pairs:
+            return known_class_prompts
+    found = encoder.embed_texts([prompt for _, prompt in pairs])
+    column = pa.FixedSizeListArray.from_arrays(found.ravel(), encoder.dimension)
+    return pa.table(
+        [[label for label, _ in pairs], [prompt for _, prompt in pairs], column], schema=schema
+    )
 
 
 def _tell_of(refused: Counter, *, nothing_else: bool) -> None:

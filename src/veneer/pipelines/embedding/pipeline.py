@@ -24,5 +24,23 @@ def create_pipeline() -> Pipeline:
                 outputs=["embeddings", "not_embedded"],
                 name="embed",
             ),
+            node(
+                nodes.embed_texts,
+                inputs=[
+                    "image_rows",
+                    "known_text_embeddings",
+                    "encoder",
+                    "params:embedding",
+                    "params:modeling",
+                ],
+                outputs="text_embeddings",
+                name="embed_texts",
+            ),
+            node(
+                nodes.embed_class_prompts,
+                inputs=["image_rows", "known_class_prompts", "encoder", "params:zero_shot"],
+                outputs="class_prompts",
+                name="embed_class_prompts",
+            ),
         ]
     )

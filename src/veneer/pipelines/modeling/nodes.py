@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import Counter
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -12,11 +16,41 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from veneer.errors import VeneerError
-from veneer.metrics import classification_report
-from veneer.parameters import MLPOptions, ModelingOptions, SVCOptions
-from veneer.schema import PREDICTIONS, TRAIN_LOG, fingerprint_of, runtime_of, vectors
+from veneer.heads.calibration import (
+    abstention_threshold,
+    fit_temperature,
+    out_of_fold_scores,
+    probabilities,
+)
+from veneer.heads.classifier import Card, Classifier, Head
+from veneer.heads.fusion import fuse
+from veneer.parameters import (
+    CalibrationOptions,
+    MLPOptions,
+    ModelingOptions,
+    ProKeROptions,
+    SVCOptions,
+    ZeroShotOptions,
+)
+from veneer.pipelines.modeling.evaluation import predictions_of, rows_of
+from veneer.progress import progress
+from veneer.schema import (
+    PREDICTIONS,
+    TRAIN_LOG,
+    fingerprint_of,
+    fusion_of,
+    runtime_of,
+    vectors,
+)
+from veneer.text import text_sha
+
+if TYPE_CHECKING:
+    from veneer.heads.zero_shot import ZeroShotHead
 
 logger = logging.getLogger(__name__)
+
+Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], Head]
+"""Features, labels and the ``sha`` of each row to a head."""
 
 
 def join_features(
@@ -24,11 +58,13 @@ def join_features(
     splits: pa.Table,
     embeddings: ds.Dataset,
     not_embedded: pa.Table,
+    text_embeddings: ds.Dataset,
     modeling: ModelingOptions,
 ) -> tuple[pa.Table, dict[str, int]]:
-    """Labelled rows with their split and vector, and the classes that are too small.
+    """Labelled rows with their split and features, and the classes that are too small.
 
-    Images that `embedding` could not decode are left out; it has told of them.
+    Images that `embedding` could not decode are left out; it has told of them. So are rows
+    without a text, where a head is to see nothing else.
 
     Returns
     -------
@@ -40,12 +76,13 @@ def join_features(
     Raises
     ------
     VeneerError
-        When labels are there, but fewer than two classes are large enough; or when an image has
-        no vector.
+        When labels are there, but fewer than two classes are large enough; or when an image or a
+        text has no vector.
     """
-    rows = image_rows.to_table(columns=["id", "sha", "label"])
+    rows = image_rows.to_table(columns=["id", "sha", "label", "text"])
     rows = rows.filter(pc.is_valid(rows["label"])).join(splits, "id")
     rows = rows.filter(pc.invert(pc.is_in(rows["sha"], not_embedded["sha"].combine_chunks())))
+    rows = _with_texts(rows, modeling)
     sizes = Counter(rows["label"].to_pylist())
     left_out = {c: n for c, n in sorted(sizes.items()) if n < modeling.min_class_size}
     kept = sorted(set(sizes) - set(left_out))
@@ -64,15 +101,52 @@ def join_features(
             "of images; for a collection without classes put the files directly into its folder."
         )
     rows = rows.filter(pc.is_in(rows["label"], pa.array(kept, pa.string()))).sort_by("id")
-    order = pc.index_in(rows["sha"], _column(embeddings, "sha"))
-    if order.null_count:
+    images = texts = None
+    if modeling.fusion != "text":
+        images = _vectors_of(rows["sha"].combine_chunks(), embeddings, "images")
+    if modeling.fusion != "image":
+        shas = [text_sha(text) for text in rows["text"].to_pylist()]
+        texts = _vectors_of(pa.array(shas, pa.string()), text_embeddings, "texts")
+    fused = fuse(images, texts, modeling.fusion)
+    column = pa.FixedSizeListArray.from_arrays(fused.ravel(), fused.shape[1])
+    features = rows.drop_columns(["text"]).append_column("embedding", column)
+    metadata = _metadata(embeddings) | {b"fusion": modeling.fusion.encode()}
+    return features.replace_schema_metadata(metadata), left_out
+
+
+def _with_texts(rows: pa.Table, modeling: ModelingOptions) -> pa.Table:
+    if modeling.fusion == "image":
+        return rows
+    present = pc.not_equal(pc.utf8_trim_whitespace(pc.coalesce(rows["text"], "")), "")
+    without = len(rows) - pc.sum(present).as_py() if len(rows) else 0
+    if len(rows) and without == len(rows):
         raise VeneerError(
-            f"Fitting heads: {order.null_count} images have no vector. Run the pipeline embedding "
-            "for this collection and encoder first."
+            f"Fitting heads with modeling.fusion={modeling.fusion}: no image of the collection has "
+            "a text. Name where texts come from (source.parquet.text, source.csv.text, a pattern), "
+            "or use modeling.fusion=image."
         )
-    column = _column(embeddings, "embedding").take(order)
-    features = rows.append_column(embeddings.schema.field("embedding"), column)
-    return features.replace_schema_metadata(_metadata(embeddings)), left_out
+    if without and modeling.fusion == "text":
+        logger.warning("%d images have no text and are left out of modeling", without)
+        return rows.filter(present)
+    if without:
+        logger.warning("%d images have no text; heads see the image alone there", without)
+    return rows
+
+
+def _vectors_of(shas: pa.Array, embeddings: ds.Dataset, what: str) -> np.ndarray:
+    """The vector of each row, float32 [n, D]; zeros for null."""
+    table = embeddings.to_table()
+    places = pc.index_in(shas, table["sha"].combine_chunks(), skip_nulls=True)
+    missing = pc.sum(pc.and_(pc.is_valid(shas), pc.is_null(places))).as_py()
+    if missing:
+        raise VeneerError(
+            f"Fitting heads: {missing} {what} have no vector. Run the pipeline embedding for this "
+            "collection and encoder first, with the same --env and --params."
+        )
+    places = pc.fill_null(places, -1).to_numpy(zero_copy_only=False)
+    found = vectors(table["embedding"])[places]
+    found[places < 0] = 0
+    return found
 
 
 def _metadata(embeddings: ds.Dataset) -> dict:
@@ -82,116 +156,175 @@ def _metadata(embeddings: ds.Dataset) -> dict:
     return {**embeddings.schema.metadata, b"runtime": ", ".join(runtimes)}
 
 
-def _column(dataset: ds.Dataset, name: str) -> pa.Array:
-    column = dataset.to_table(columns=[name])[name].combine_chunks()
-    return column if isinstance(column, pa.Array) else pa.array([], column.type)
-
-
 def fit_heads(
     features: pa.Table,
+    class_prompts: pa.Table,
     modeling: ModelingOptions,
+    calibration: CalibrationOptions,
     svc: SVCOptions,
     mlp: MLPOptions,
+    proker: ProKeROptions,
+    zero_shot: ZeroShotOptions,
     seed: int,
-) -> tuple[dict[str, Any], pa.Table]:
-    """Fit the heads named in ``modeling`` to the training rows; no rows, no heads."""
-    heads: dict[str, Any] = {}
-    log: list[dict] = []
-    if features.num_rows:
-        train = _side(features, "train")
-        if modeling.heads and len(set(train["labels"])) < 2:
-            raise VeneerError(
-                "Fitting heads: fewer than two classes have images on the training side. Lower "
-                "splits.validation_share, or use splits.method=stratified, which gives every "
-                "class its share."
-            )
-        for name in modeling.heads:
-            if name == "svc":
-                heads[name] = _fit_svc(train, svc)
-            elif name == "mlp":
-                heads[name], log = _fit_mlp(train, _side(features, "validation"), mlp, seed)
-    return heads, pa.Table.from_pylist(log, schema=TRAIN_LOG)
+) -> tuple[dict[str, Classifier], pa.Table, pa.Table]:
+    """Fit the heads named in ``modeling`` to the training rows; no rows, no heads.
 
-
-def _fit_svc(train: dict, options: SVCOptions) -> Any:
-    from veneer.heads.linear_svc import OneVsRestLinearSVC
-
-    head = OneVsRestLinearSVC(**options.model_dump()).fit(train["features"], train["labels"])
-    logger.info("svc: largest relative duality gap %.2g", float(np.max(head.duality_gap_)))
-    return head
-
-
-def _fit_mlp(train: dict, validation: dict, options: MLPOptions, seed: int) -> tuple[Any, list]:
-    from veneer.heads.mlp import fit_mlp
-
-    given = options.model_dump()
-    on_validation = given.pop("stop_on") == "validation"
-    stopping_set = (validation["features"], validation["labels"]) if on_validation else None
-    head, log = fit_mlp(
-        train["features"],
-        train["labels"],
-        train["shas"],
-        seed=seed,
-        device=None,
-        stopping_set=stopping_set,
-        **given,
-    )
-    logger.info("mlp: stopped after %d epochs", len(log))
-    return head, log
-
-
-def evaluate(
-    features: pa.Table, heads: dict[str, Any], left_out_classes: dict[str, int]
-) -> tuple[dict, pa.Table]:
-    """Judge every head on the validation rows.
+    Each is fitted to all of them, and besides without each of some folds: from what it then says
+    of the rows it has not seen come its temperature, its threshold, and doubts about labels.
 
     Returns
     -------
-    metrics : dict
-        One :func:`veneer.metrics.classification_report` a head, with ``left_out_classes``.
-    predictions : Table of schema :data:`veneer.schema.PREDICTIONS`
+    heads : dict of Classifier
+    held_out : Table of schema :data:`veneer.schema.PREDICTIONS`
+        Every training row under every head, which was fitted to the other folds.
+    train_log : Table of schema :data:`veneer.schema.TRAIN_LOG`
     """
-    metrics: dict[str, dict] = {}
-    tables = []
-    rows = _side(features, "validation")
-    if heads and not len(rows["labels"]):
+    train = rows_of(features, "train")
+    classes = np.unique(train["labels"])
+    if features.num_rows and modeling.heads and len(classes) < 2:
         raise VeneerError(
-            "Evaluating heads: no image is on the validation side. Raise splits.validation_share, "
-            "use splits.method=stratified, or, where every class consists of copies of one "
-            "picture, add different ones."
+            "Fitting heads: fewer than two classes have images on the training side. Lower "
+            "splits.validation_share, or use splits.method=stratified, which gives every "
+            "class its share."
         )
-    for name, head in heads.items():
-        scores = head.scores(rows["features"])
-        best = scores.argmax(axis=1)
-        predicted = head.classes_[best]
-        metrics[name] = classification_report(rows["labels"], predicted, head.classes_) | {
-            "left_out_classes": left_out_classes
-        }
-        tables.append(
-            pa.table(
-                {
-                    "id": rows["ids"],
-                    "head": [name] * len(best),
-                    "label": rows["labels"],
-                    "predicted": predicted.tolist(),
-                    "score": scores[np.arange(len(best)), best],
-                },
-                schema=PREDICTIONS,
+    prior = asked = None
+    if {"proker", "zero_shot"} & set(modeling.heads):
+        prior = _in_words(classes, class_prompts, zero_shot, features.schema)
+        asked = _in_words(zero_shot.classes or classes, class_prompts, zero_shot, features.schema)
+    fits: dict[str, Fit] = {
+        "svc": partial(_fit_svc, svc),
+        "mlp": partial(_fit_mlp, mlp, seed, None),
+        "proker": partial(_fit_proker, proker, prior, seed),
+        "zero_shot": lambda *_: asked,
+    }
+    final = dict(fits)
+    if mlp.stop_on == "validation":
+        final["mlp"] = partial(_fit_mlp, mlp, seed, rows_of(features, "validation"))
+    heads: dict[str, Classifier] = {}
+    held_out = [PREDICTIONS.empty_table()]
+    for name in modeling.heads:
+        if name == "zero_shot" and asked is None:
+            logger.warning("zero_shot is not there: the encoder has no text tower, or no classes")
+            continue
+        if name == "proker" and prior is None and len(classes):
+            logger.warning("proker learns from examples alone: the encoder has no text tower")
+        if len(classes) or name == "zero_shot":
+            head = final[name](train["features"], train["labels"], train["shas"])
+            card = Card(name, fingerprint_of(features.schema), fusion_of(features.schema))
+            heads[name] = Classifier(head, card)
+            if len(classes):
+                heads[name], rows = _calibrated(heads[name], fits[name], train, calibration, seed)
+                held_out.append(rows)
+    log = heads["mlp"].head.log if "mlp" in heads else []
+    return heads, pa.concat_tables(held_out), pa.Table.from_pylist(log, schema=TRAIN_LOG)
+
+
+def _in_words(
+    classes: Sequence[str],
+    class_prompts: pa.Table,
+    options: ZeroShotOptions,
+    features: pa.Schema,
+) -> ZeroShotHead | None:
+    """The classes as the vectors of their prompts; None where the encoder has no text tower."""
+    given, expected = fingerprint_of(class_prompts.schema), fingerprint_of(features)
+    if given != expected:
+        raise VeneerError(
+            f"Fitting heads: the prompts of the classes were embedded by [{given}], the images by "
+            f"[{expected}]. Run the pipeline embedding again."
+        )
+    if not len(classes) or not len(class_prompts):
+        return None
+    from veneer.heads.zero_shot import ZeroShotHead, fit_zero_shot
+
+    known = vectors(class_prompts["embedding"])
+    places = {prompt: place for place, prompt in enumerate(class_prompts["prompt"].to_pylist())}
+
+    def embed(prompts: list[str]) -> np.ndarray:
+        missing = [prompt for prompt in prompts if prompt not in places]
+        if missing:
+            raise VeneerError(
+                f"Fitting heads: {len(missing)} prompts have no vector, as {missing[0]!r}. Run the "
+                "pipeline embedding first, with the same --env and --params."
             )
+        return known[[places[prompt] for prompt in prompts]]
+
+    head = fit_zero_shot(classes, options.templates, embed, names=options.names)
+    # A prompt stands for the image and for its text alike.
+    return ZeroShotHead(head.classes_, fuse(head.vectors, head.vectors, fusion_of(features)))
+
+
+def _fit_svc(options: SVCOptions, features: np.ndarray, labels: np.ndarray, _: np.ndarray) -> Head:
+    from veneer.heads.linear_svc import OneVsRestLinearSVC
+
+    return OneVsRestLinearSVC(**options.model_dump()).fit(features, labels)
+
+
+def _fit_mlp(
+    options: MLPOptions,
+    seed: int,
+    stop_on: dict | None,
+    features: np.ndarray,
+    labels: np.ndarray,
+    shas: np.ndarray,
+) -> Head:
+    from veneer.heads.mlp import fit_mlp
+
+    stopping_set = stop_on and (stop_on["features"], stop_on["labels"])
+    given = options.model_dump(exclude={"stop_on"})
+    return fit_mlp(
+        features, labels, shas, seed=seed, device=None, stopping_set=stopping_set, **given
+    )
+
+
+def _fit_proker(
+    options: ProKeROptions,
+    prior: ZeroShotHead | None,
+    seed: int,
+    features: np.ndarray,
+    labels: np.ndarray,
+    shas: np.ndarray,
+) -> Head:
+    from veneer.heads.proker import fit_proker
+
+    return fit_proker(features, labels, shas, prior=prior, seed=seed, **options.model_dump())
+
+
+def _calibrated(
+    classifier: Classifier, fit: Fit, train: dict, options: CalibrationOptions, seed: int
+) -> tuple[Classifier, pa.Table]:
+    """The classifier with what held-out training rows tell of it, and these rows' predictions."""
+    name, classes = classifier.card.head, classifier.classes
+    labels, shas = train["labels"], train["shas"]
+    with progress(options.folds, f"calibrating {name}", "folds") as advance:
+
+        def fit_fold(*rows: np.ndarray) -> Head:
+            head = fit(*rows)
+            advance(1)
+            return head
+
+        scores, valid = out_of_fold_scores(
+            fit_fold, train["features"], labels, shas, classes, options.folds, seed
         )
-        logger.info(
-            "%s: accuracy %.4f, weighted F1 %.4f on %d validation images",
-            name,
-            metrics[name]["accuracy"],
-            metrics[name]["weighted_f1"],
-            len(best),
-        )
-    return metrics, pa.concat_tables([PREDICTIONS.empty_table(), *tables])
+    temperature = fit_temperature(scores[valid], labels[valid], classes)
+    found = probabilities(scores, temperature)
+    rows = predictions_of(name, classes, found, train).filter(pa.array(valid))
+    right = pc.equal(rows["label"], rows["predicted"]).to_numpy()
+    threshold = abstention_threshold(rows["confidence"].to_numpy(), right, options.accuracy)
+    accuracy = float(right.mean()) if len(right) else None
+    if accuracy is not None:
+        logger.info("%s: accuracy %.4f on training rows that were held out", name, accuracy)
+    card = replace(
+        classifier.card,
+        temperature=temperature,
+        held_out_accuracy=accuracy,
+        threshold=threshold if math.isfinite(threshold) else None,
+    )
+    return Classifier(classifier.head, card), rows
 
 
 def track_heads(
     features: pa.Table,
-    heads: dict[str, Any],
+    heads: dict[str, Classifier],
     metrics: dict,
     train_log: pa.Table,
     collection_card: dict,
@@ -203,16 +336,5 @@ def track_heads(
     tracking.log_encoder(fingerprint_of(features.schema), runtime_of(features.schema))
     tracking.log_metrics(metrics)
     tracking.log_train_log(train_log.to_pylist())
-    for name, head in heads.items():
-        tracking.log_head(name, head, vectors(features["embedding"].slice(0, 4)))
-
-
-def _side(features: pa.Table, split: str) -> dict[str, Any]:
-    """The rows of one side: float32 [n, D], labels, shas, ids."""
-    rows = features.filter(pc.equal(features["split"], split))
-    return {
-        "features": vectors(rows["embedding"]),
-        "labels": np.asarray(rows["label"].to_pylist(), dtype=str),
-        "shas": np.asarray(rows["sha"].to_pylist(), dtype=str),
-        "ids": rows["id"].to_pylist(),
-    }
+    for name, classifier in heads.items():
+        tracking.log_head(name, classifier, vectors(features["embedding"].slice(0, 4)))

@@ -13,7 +13,6 @@ from PIL import Image
 from veneer.encoders.encoder import Encoder
 from veneer.figures.report import report_page
 from veneer.images import to_rgb
-from veneer.metrics import confusion_counts
 from veneer.parameters import ReportingOptions
 from veneer.retrieval.exact import nearest
 from veneer.schema import SEARCH_RESULTS, fingerprint_of, require_one_fingerprint
@@ -23,27 +22,6 @@ logger = logging.getLogger(__name__)
 
 THUMBNAIL = 224  # pixels
 AUDITED = 60  # images on an audit's sheet, at most
-
-
-def draw_confusion_matrices(predictions: pa.Table, metrics: dict) -> dict[str, Image.Image]:
-    """One confusion matrix a head."""
-    from veneer.figures.confusion_matrix import confusion_matrix
-
-    pictures = {}
-    for head, report in metrics.items():
-        rows = predictions.filter(pc.equal(predictions["head"], head)).to_pydict()
-        classes = sorted(set(rows["label"]) | set(rows["predicted"]))
-        low, high = report["accuracy_interval_95"]
-        pictures[head] = confusion_matrix(
-            confusion_counts(rows["label"], rows["predicted"], classes),
-            classes,
-            title=f"{head} on {report['n_validation']} validation images",
-            subtitle=(
-                f"accuracy {report['accuracy']:.3f} (95 % {low:.3f} – {high:.3f}), "
-                f"weighted F1 {report['weighted_f1']:.3f}, macro F1 {report['macro_f1']:.3f}"
-            ),
-        )
-    return pictures
 
 
 def search_prompts(
@@ -111,7 +89,7 @@ def draw_contact_sheets(
     shown = search_results.filter(
         pc.less_equal(search_results["rank"], reporting.sheet_results)
     ).to_pylist()
-    pictures = _thumbnails(image_rows, {hit["id"] for hit in shown})
+    pictures = thumbnails(image_rows, {hit["id"] for hit in shown})
     sheets = {}
     for prompt, hits in _by_prompt(shown).items():
         sheets[prompt] = contact_sheet(
@@ -124,7 +102,8 @@ def draw_contact_sheets(
     return sheets
 
 
-def _thumbnails(image_rows: ds.Dataset, ids: set[str]) -> dict[str, Image.Image]:
+def thumbnails(image_rows: ds.Dataset, ids: set[str]) -> dict[str, Image.Image]:
+    """The images of these ids, small."""
     found = {}
     batches = image_rows.to_batches(
         columns=["id", "image"],
@@ -175,7 +154,7 @@ def draw_audit_sheets(
         if not groups:
             continue
         shown = list(groups.values())[:AUDITED]
-        pictures = _thumbnails(image_rows, {rows[0]["id"] for rows in shown})
+        pictures = thumbnails(image_rows, {rows[0]["id"] for rows in shown})
         tiles = [
             Tile(
                 pictures[rows[0]["id"]],
@@ -204,6 +183,8 @@ def write_report(
     not_embedded: pa.Table,
     search_results: pa.Table,
     confusion_matrices: dict[str, Image.Image],
+    evaluation: dict[str, Image.Image],
+    label_sheets: dict[str, Image.Image],
     contact_sheets: dict[str, Image.Image],
     label_histograms: dict[str, Image.Image],
     audit_sheets: dict[str, Image.Image],
@@ -217,6 +198,8 @@ def write_report(
         not_embedded=not_embedded.num_rows,
         metrics=metrics,
         confusion_matrices=confusion_matrices,
+        evaluation=evaluation,
+        label_sheets=label_sheets,
         audit_sheets=audit_sheets,
         prompts=[
             (prompt, contact_sheets[slug], label_histograms[slug])
@@ -227,6 +210,8 @@ def write_report(
 
 def track_report(
     confusion_matrices: dict[str, Image.Image],
+    evaluation: dict[str, Image.Image],
+    label_sheets: dict[str, Image.Image],
     contact_sheets: dict[str, Image.Image],
     label_histograms: dict[str, Image.Image],
     audit_sheets: dict[str, Image.Image],
@@ -236,6 +221,8 @@ def track_report(
     from veneer.pipelines import tracking
 
     tracking.log_pictures("confusion_matrices", confusion_matrices)
+    tracking.log_pictures("evaluation", evaluation)
+    tracking.log_pictures("labels", label_sheets)
     tracking.log_pictures("contact_sheets", contact_sheets)
     tracking.log_pictures("label_histograms", label_histograms)
     tracking.log_pictures("audits", audit_sheets)

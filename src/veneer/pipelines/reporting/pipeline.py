@@ -3,7 +3,7 @@
 from kedro.pipeline import Pipeline, node
 
 from veneer.pipelines.embedding.pipeline import open_encoder
-from veneer.pipelines.reporting import nodes
+from veneer.pipelines.reporting import heads, nodes
 
 
 def create_pipeline() -> Pipeline:
@@ -12,10 +12,28 @@ def create_pipeline() -> Pipeline:
         [
             open_encoder,
             node(
-                nodes.draw_confusion_matrices,
+                heads.draw_confusion_matrices,
                 inputs=["predictions", "metrics"],
                 outputs="confusion_matrices",
                 name="draw_confusion_matrices",
+            ),
+            node(
+                heads.draw_evaluation,
+                inputs=["predictions", "metrics", "train_log"],
+                outputs="evaluation",
+                name="draw_evaluation",
+            ),
+            node(
+                heads.draw_label_sheets,
+                inputs=[
+                    "predictions",
+                    "doubtful_labels",
+                    "metrics",
+                    "image_rows",
+                    "params:calibration",
+                ],
+                outputs="label_sheets",
+                name="draw_label_sheets",
             ),
             node(
                 nodes.search_prompts,
@@ -56,6 +74,8 @@ def create_pipeline() -> Pipeline:
                     "not_embedded",
                     "search_results",
                     "confusion_matrices",
+                    "evaluation",
+                    "label_sheets",
                     "contact_sheets",
                     "label_histograms",
                     "audit_sheets",
@@ -67,6 +87,8 @@ def create_pipeline() -> Pipeline:
                 nodes.track_report,
                 inputs=[
                     "confusion_matrices",
+                    "evaluation",
+                    "label_sheets",
                     "contact_sheets",
                     "label_histograms",
                     "audit_sheets",

@@ -1,0 +1,5 @@
+"""Pipeline `prediction`."""
+
+from veneer.pipelines.prediction.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]

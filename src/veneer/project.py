@@ -1,0 +1,77 @@
+"""What a command needs of the Kedro project: its parameters and its catalog, without a run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.hooks.manager import _create_hook_manager
+from kedro.framework.project import settings
+from kedro.framework.startup import bootstrap_project
+
+from veneer.encoders.encoder import Encoder
+from veneer.encoders.encoder import open_encoder as open_by_name
+from veneer.hooks import VeneerHooks
+from veneer.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project under one environment and some parameters, as ``kedro run`` would see it."""
+
+    parameters: Parameters
+    catalog: Any
+
+    def open_encoder(self) -> Encoder:
+        """The encoder that the parameters name."""
+        options = self.parameters.embedding
+        return open_by_name(
+            options.encoder,
+            self.parameters.encoders,
+            runtime=options.runtime,
+            batch_size=options.batch_size,
+            fast=options.decode == "fast",
+            cache=options.cache,
+        )
+
+
+def open_project(
+    path: Path, *, env: str | None = None, params: dict[str, Any] | None = None
+) -> Project:
+    """Read and check the configuration; no MLflow database is touched.
+
+    Parameters
+    ----------
+    path : Path
+        Root of the project.
+    env, params
+        As ``--env`` and ``--params`` of ``kedro run``.
+
+    Raises
+    ------
+    click.ClickException
+        One sentence, when a parameter is not what it should be.
+    """
+    metadata = bootstrap_project(path)
+    env = env or os.environ.get("KEDRO_ENV")
+    loader = settings.CONFIG_LOADER_CLASS(
+        conf_source=str(path / settings.CONF_SOURCE),
+        env=env,
+        runtime_params=params,
+        **settings.CONFIG_LOADER_ARGS,
+    )
+    # Without TrackingHooks, which would open the database.
+    hooks, manager = VeneerHooks(), _create_hook_manager()
+    manager.register(hooks)
+    context = settings.CONTEXT_CLASS(
+        package_name=metadata.package_name,
+        project_path=path,
+        config_loader=loader,
+        env=env,
+        runtime_params=params,
+        hook_manager=manager,
+    )
+    hooks.after_context_created(context)
+    return Project(hooks.parameters, context.catalog)
