@@ -86,7 +86,7 @@ def _predict(
     classifier = choose_head(project.catalog.load("heads"), head)
     encoder = project.open_encoder()
     source = project.parameters.source
-    found = predict_paths(paths, text, encoder, classifier, source.max_bytes, source.max_pixels)
+    found = predict_paths(paths, text, encoder, classifier, source)
     card = {
         "collection": source.collection,
         "encoder": encoder.name,
@@ -110,8 +110,10 @@ def _row(row: dict) -> dict:
 
 
 def _line(row: dict) -> str:
+    path = row["path"] or "(text)"
+    path = path if path.isprintable() else repr(path)  # a line an image, whatever its name
     if row["error"] is not None:
-        return f"{row['path']}\t{row['error']}"
+        return f"{path}\t{row['error']}"
     others = row["top"] if row["unsure"] else row["top"][1:]
     shown = ", ".join(f"{each['label']} {each['confidence']:.2f}" for each in others)
-    return f"{row['path'] or '(text)'}\t{row['label']} {row['confidence']:.2f}\t{shown}"
+    return f"{path}\t{row['label']} {row['confidence']:.2f}\t{shown}"

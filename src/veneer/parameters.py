@@ -32,6 +32,12 @@ def _runtime(name: str) -> str:
     return name
 
 
+def _class_names(names: list[str]) -> list[str]:
+    if len(set(names)) < 2 or len(set(names)) < len(names) or not all(map(str.strip, names)):
+        raise ValueError("at least two classes are needed, all different, none of them empty")
+    return names
+
+
 def _template(text: str) -> str:
     if text.count("{}") != 1 or set(text.replace("{}", "")) & set("{}"):
         raise ValueError("a template has {} once, in the place of the label, and no other braces")
@@ -87,7 +93,7 @@ class SVCOptions(Options):
     reg_param: Annotated[float, Field(gt=0)]
     max_iter: Positive
     tol: Annotated[float, Field(gt=0)]
-    class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(gt=0)]] | None
+    class_weight: Literal["balanced"] | None
 
 
 class ProKeROptions(Options):
@@ -115,7 +121,7 @@ class ZeroShotOptions(Options):
 
     templates: Annotated[list[Annotated[str, AfterValidator(_template)]], Field(min_length=1)]
     names: dict[str, str]
-    classes: Annotated[list[str], Field(min_length=2)] | None
+    classes: Annotated[list[str], AfterValidator(_class_names)] | None
 
 
 class PredictionOptions(Options):

@@ -15,6 +15,7 @@ from veneer.heads.classifier import Classifier, most_accurate
 from veneer.heads.fusion import fuse
 from veneer.ingest import ingest
 from veneer.schema import KNOWN_IMAGE, PREDICTED, QUARANTINE
+from veneer.sources.options import SourceOptions
 from veneer.sources.paths import paths_source
 
 TOP = 5
@@ -71,6 +72,9 @@ def predict_batches(
         if classifier.card.fusion != "image":
             texts = embed_texts_or_zeros(encoder, batch["text"].to_pylist())
         features = fuse(images, texts, classifier.card.fusion)
+        for place in np.flatnonzero(~features.any(axis=1)):
+            reasons[place] = reasons[place] or "no_text"
+            details[place] = details[place] or "the head sees texts alone"
         found = classifier.probabilities(features, encoder.fingerprint)
         rows = [
             predicted_row(classifier, each) if reason is None else {}
@@ -88,8 +92,7 @@ def predict_paths(
     text: str | None,
     encoder: Encoder,
     classifier: Classifier,
-    max_bytes: int,
-    max_pixels: int,
+    options: SourceOptions,
 ) -> list[dict]:
     """Predict the class of files and folders that are named, or of a text alone.
 
@@ -100,8 +103,8 @@ def predict_paths(
         Of all the images; without paths it is judged by itself.
     encoder : Encoder
     classifier : Classifier
-    max_bytes, max_pixels : int
-        Larger images are refused.
+    options : SourceOptions
+        What is too large, and whether texts are read from EXIF where none is given.
 
     Returns
     -------
@@ -111,9 +114,12 @@ def predict_paths(
     Raises
     ------
     VeneerError
-        When a text is given to a head that sees none, or no image to one that needs it.
+        When a text is given to a head that sees none, no image to one that needs it, or no file is
+        there at all.
     """
     fusion = classifier.card.fusion
+    if text is not None and not text.strip():
+        raise VeneerError("Predicting: --text is empty. Leave it out, or say what is known.")
     if text is not None and fusion == "image":
         raise VeneerError(
             f"Predicting: the head {classifier.card.head} was fitted to images alone and cannot "
@@ -127,9 +133,15 @@ def predict_paths(
         (found,) = classifier.probabilities(features, encoder.fingerprint)
         row = dict.fromkeys(PREDICTED.names) | predicted_row(classifier, found)
         return [row]
-    source = paths_source(paths, text=text, max_bytes=max_bytes)
+    source = paths_source(paths, text=text, max_bytes=options.max_bytes)
+    if not len(source.listing):
+        raise VeneerError(f"Predicting: there are no files in {', '.join(paths)}.")
     checked = ingest(
-        source, KNOWN_IMAGE.empty_table(), QUARANTINE.empty_table(), max_pixels=max_pixels
+        source,
+        KNOWN_IMAGE.empty_table(),
+        QUARANTINE.empty_table(),
+        text_from_exif=options.text_from_exif,
+        max_pixels=options.max_pixels,
     )
     return [
         row for batch in predict_batches(checked, encoder, classifier) for row in batch.to_pylist()

@@ -14,6 +14,7 @@ REASONS = {
     "symlink_loop": "a link that leads back to a folder it lies in",
     "unsafe_archive_member": "a member of an archive that would be unpacked outside its folder",
     "no_image": "a row of a table that has no image",
+    "no_text": "an image without a text, for a head that sees texts alone",
     "download_failed": "no address of the row gave an image; the last error is the detail",
 }
 """What each reason means. The codes are for counting; the detail of a refusal is for reading."""

@@ -234,7 +234,10 @@ def test_a_head_and_a_card_of_two_runs_are_told(tmp_path, classifier):
     other = OneVsRestLinearSVC().fit(features, np.where(features[:, 1] > 0, "a", "b"))
     dataset.save({"svc": Classifier(other, given.card)})
     (tmp_path / "h/svc.json").write_bytes(card)
-    with pytest.raises(DatasetError, match=r"svc\.skops: the head is not the one that its card"):
+    with pytest.raises(DatasetError, match=r"svc\.skops and its card svc\.json: the head is not"):
+        dataset.load()
+    (tmp_path / "h/svc.json").write_text("[]")
+    with pytest.raises(DatasetError, match="no JSON object"):
         dataset.load()
     (tmp_path / "h/svc.json").unlink()
     with pytest.raises(DatasetError, match=r"svc\.json.*kedro run --pipelines modeling"):

@@ -9,6 +9,7 @@ from collections import Counter
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import ExifTags, Image
 from support import encode, noise_image
 from web import Server
 
@@ -144,3 +145,25 @@ def test_predict_takes_a_picture_with_its_words(finished):
         (row,) = json.loads(done.stdout)["predictions"]
         assert row["path"] == (str(picture) if len(shown) == 3 else None)
         assert {each["label"] for each in row["top"]} == {"Toys", "Games"}
+
+
+def test_a_head_of_texts_needs_one(finished):
+    """It would say the same of every picture."""
+    asked = {"source": SOURCE, "encoder": "mini", "modeling": {"fusion": "text", "heads": ["svc"]}}
+    finished.run("modeling", env="products", **asked)
+    picture = finished.path / "new.png"
+    picture.write_bytes(encode(noise_image(7)))
+    options = ["--json", "--env", "products", "--params", "encoder=mini"]
+    done = finished.command("predict", str(picture), *options)
+    assert done.exit_code == 1
+    (row,) = json.loads(done.stdout)["predictions"]
+    assert row["error"] == "no_text: the head sees texts alone"
+    done = finished.command("predict", str(picture), "--text", " ", *options)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "--text is empty" in done.stderr
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = "a wooden toy"
+    picture.write_bytes(encode(noise_image(7), "JPEG", exif=exif))
+    options[-1] = "encoder=mini,source.text_from_exif=true"
+    done = finished.command("predict", str(picture), *options)
+    assert json.loads(done.stdout)["predictions"][0]["error"] is None

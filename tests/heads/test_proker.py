@@ -176,3 +176,19 @@ def test_loads_refuses_foreign_files(fitted):
         metadata = {"veneer.proker": description}
         with pytest.raises(ValueError, match=message):
             loads(safetensors.numpy.save(tensors, metadata=metadata))
+
+
+def test_near_copies_do_not_break_the_system():
+    """A kernel rounded to float32 is not quite positive; a large penalty multiplies that."""
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(20, 64))
+    X = np.repeat(base, 20, axis=0) + 1e-4 * rng.normal(size=(400, 64))
+    X = (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32)
+    flat = np.zeros((300, 256), np.float32)
+    angles = rng.uniform(0, 2 * np.pi, 300)
+    flat[:, 0], flat[:, 1] = np.cos(angles), np.sin(angles)
+    for features in (X, flat):
+        labels = np.array(["a", "b"])[(features[:, 0] > 0).astype(int)]
+        groups = np.arange(len(features)).astype(str)
+        head = fit_proker(features, labels, groups, prior=None)
+        assert np.mean(head.predict(features) == labels) > 0.95

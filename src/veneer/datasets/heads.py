@@ -29,13 +29,14 @@ class HeadsDataset(AbstractDataset[dict[str, Classifier], dict[str, Classifier]]
         found = {}
         for name, suffix in FORMATS.items():
             file = self._path / f"{name}{suffix}"
+            card = file.with_suffix(".json")
             if file.is_file():
                 try:
-                    found[name] = loads(file.read_bytes(), file.with_suffix(".json").read_bytes())
+                    found[name] = loads(file.read_bytes(), card.read_bytes())
                 except (ValueError, FileNotFoundError) as error:
                     raise VeneerError(
-                        f"Reading the head {file}: {error}. Fit it again with kedro run "
-                        "--pipelines modeling."
+                        f"Reading the head {file} and its card {card.name}: {error}. Fit it again "
+                        "with kedro run --pipelines modeling."
                     ) from error
         return found
 

@@ -25,8 +25,9 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
   h1 { font-size: 1.9rem; margin: 0 0 .25rem; } h2 { font-size: 1.3rem; margin: 2.5rem 0 .75rem; }
   p.quiet, td.quiet, figcaption { color: #68737a; } code { font-size: .85em; }
   table { border-collapse: collapse; margin: .5rem 0; }
-  th, td { text-align: left; padding: .3rem 1.4rem .3rem 0; border-bottom: 1px solid #e3e6e7; }
+  th, td { text-align: left; padding: .3rem 1.2rem .3rem 0; border-bottom: 1px solid #e3e6e7; }
   td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+  td.number { white-space: nowrap; } th { vertical-align: bottom; }
   figure { margin: 1rem 0 2rem; } img { max-width: 100%; height: auto; display: block; }
   .notice { border-left: 4px solid #c98a1b; background: #fdf6e7; padding: .6rem 1rem; }
   caption { text-align: left; color: #68737a; padding: .6rem 0 .2rem; }
@@ -93,8 +94,8 @@ found by search): {% for name, n in left_out.items() %}{{ name }} ({{ n }}){{ ",
 {% endfor %}
 </details>
 {% else %}
-<p class="notice">The collection has no labels, so no heads were fitted and nothing was
-evaluated.</p>
+<p class="notice">{{ "No head was fitted." if card.labels else "The collection has no labels, so
+nothing could be evaluated." }}</p>
 {% endif %}
 
 <h2>Search by words</h2>

@@ -116,7 +116,9 @@ def loads(head: bytes, card: bytes) -> Classifier:
     ValueError
         When either is damaged, or they do not belong to each other.
     """
-    given: dict[str, Any] = json.loads(card)
+    given: Any = json.loads(card)
+    if not isinstance(given, dict):
+        raise ValueError("its card is no JSON object")
     if given.pop("sha256", None) != hashlib.sha256(head).hexdigest():
         raise ValueError("the head is not the one that its card describes")
     try:

@@ -122,9 +122,10 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
         ConvergenceWarning
             Where ``max_iter`` was met before ``tol``: names those classes and their gaps.
         """
-        if not self.reg_param > 0 or not self.tol > 0 or not self.max_iter >= 1:
+        positive = all(0 < each < np.inf for each in (self.reg_param, self.tol))
+        if not positive or not self.max_iter >= 1:
             raise ValueError(
-                "reg_param and tol must be above 0 and max_iter at least 1; got "
+                "reg_param and tol must be above 0 and finite, and max_iter at least 1; got "
                 f"reg_param={self.reg_param!r}, tol={self.tol!r}, max_iter={self.max_iter!r}"
             )
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
@@ -146,6 +147,8 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
         if not np.all(class_weight > 0):
             raise ValueError(f"class_weight must be above 0; got {self.class_weight!r}")
         weight = weight * class_weight[codes]
+        if not np.isfinite(weight.sum()):
+            raise ValueError("the sum of the weights is not finite")
         positive = np.arange(len(self.classes_)) if len(self.classes_) > 2 else np.array([1])
         signs = np.where(codes == positive[:, None], 1.0, -1.0)
 
@@ -172,7 +175,7 @@ class OneVsRestLinearSVC(ClassifierMixin, BaseEstimator):
             )
             warnings.warn(
                 f"The relative duality gap is still above tol={self.tol:g} after "
-                f"max_iter={self.max_iter} Newton steps for: {gaps}. Raise max_iter.",
+                f"max_iter={self.max_iter} Newton steps for: {gaps}. Raise max_iter or reg_param.",
                 ConvergenceWarning,
                 stacklevel=2,
             )

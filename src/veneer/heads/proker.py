@@ -400,8 +400,10 @@ def _solve(
 ) -> np.ndarray:
     """The A that minimises ``|R - K A|^2 + penalty tr(A' Kmm A)``, float64 [m, columns]."""
     system = products + penalty * penalised
-    # Rows that are copies make it singular.
-    system[np.diag_indices(len(system))] += 1e-9 * np.trace(system) / len(system)
+    # Rows that are copies make it singular; rows that nearly are make the kernel, which is rounded
+    # to float32, indefinite.
+    rounding = penalty * np.finfo(np.float32).eps * np.trace(penalised)
+    system[np.diag_indices(len(system))] += 1e-9 * np.trace(system) / len(system) + rounding
     return cho_solve(cho_factor(system, overwrite_a=True, check_finite=False), against)
 
 

@@ -37,7 +37,7 @@ def _folder_name(name: str) -> str:
 class Options(BaseModel):
     """Base of all groups: a key that is not known is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class FolderOptions(Options):
@@ -130,8 +130,6 @@ class DownloadOptions(Options):
     retry_failed : bool
         Ask again for what failed in an earlier run.
     """
-
-    model_config = ConfigDict(allow_inf_nan=False)
 
     connections: Positive
     connections_per_host: Positive

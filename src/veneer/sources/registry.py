@@ -29,14 +29,14 @@ class RawLocation:
     cache: Path
 
 
-def require_files(location: RawLocation) -> None:
-    """Raise a :class:`VeneerError` where there is nothing to be read."""
+def require_files(location: RawLocation, parameter: str = "images") -> None:
+    """Raise a :class:`VeneerError` where there is nothing to be read; ``parameter`` named it."""
     kind = kind_of(location.root)
     if kind is None or (kind == "folder" and next(walk(location.root), None) is None):
         state = "does not exist" if kind is None else "holds no files"
         raise VeneerError(
             f"Reading images: no images found, the folder {location.root} {state}. Put image "
-            "files there, or name another folder with --params images=FOLDER."
+            f"files there, or name another folder with --params {parameter}=FOLDER."
         )
 
 

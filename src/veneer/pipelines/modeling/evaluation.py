@@ -47,6 +47,7 @@ def evaluate(
             "use splits.method=stratified, or, where every class consists of copies of one "
             "picture, add different ones."
         )
+    _tell_of_unknown(features)
     for name, classifier in heads.items() if features.num_rows else ():
         for side in (validation, test):
             if len(side["labels"]):
@@ -68,6 +69,18 @@ def evaluate(
     predictions = pa.concat_tables(tables)
     _compare(metrics, predictions)
     return metrics, predictions
+
+
+def _tell_of_unknown(features: pa.Table) -> None:
+    """Classes without training images, as an official split may have them."""
+    known = pc.unique(features.filter(pc.equal(features["split"], "train"))["label"])
+    unknown = features.filter(pc.invert(pc.is_in(features["label"], known)))
+    if len(unknown):
+        logger.warning(
+            "%d images are of classes without training images, and count as wrong: %s",
+            len(unknown),
+            ", ".join(sorted(set(unknown["label"].to_pylist()))),
+        )
 
 
 def _report(classifier: Classifier, side: dict, rows: pa.Table, found: np.ndarray) -> dict:

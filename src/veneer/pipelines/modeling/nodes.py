@@ -93,7 +93,7 @@ def join_features(
             ", ".join(f"{label} ({n})" for label, n in left_out.items()),
         )
     if not sizes:
-        logger.warning("the collection has no labels: no heads are fitted, nothing is evaluated")
+        logger.warning("the collection has no labels: nothing is learnt from, nothing is evaluated")
     elif len(kept) < 2 and modeling.heads:
         raise VeneerError(
             f"Fitting heads: {len(kept)} of the collection's {len(sizes)} classes have at least "
@@ -188,9 +188,10 @@ def fit_heads(
             "class its share."
         )
     prior = asked = None
+    named = zero_shot.classes or classes.tolist()
     if {"proker", "zero_shot"} & set(modeling.heads):
         prior = _in_words(classes, class_prompts, zero_shot, features.schema)
-        asked = _in_words(zero_shot.classes or classes, class_prompts, zero_shot, features.schema)
+        asked = _in_words(named, class_prompts, zero_shot, features.schema)
     fits: dict[str, Fit] = {
         "svc": partial(_fit_svc, svc),
         "mlp": partial(_fit_mlp, mlp, seed, None),
@@ -204,15 +205,20 @@ def fit_heads(
     held_out = [PREDICTIONS.empty_table()]
     for name in modeling.heads:
         if name == "zero_shot" and asked is None:
-            logger.warning("zero_shot is not there: the encoder has no text tower, or no classes")
+            reason = "the encoder has no text tower" if named else "there are no classes"
+            logger.warning("zero_shot is not there: %s", reason)
             continue
         if name == "proker" and prior is None and len(classes):
             logger.warning("proker learns from examples alone: the encoder has no text tower")
         if len(classes) or name == "zero_shot":
             head = final[name](train["features"], train["labels"], train["shas"])
-            card = Card(name, fingerprint_of(features.schema), fusion_of(features.schema))
+            card = Card(
+                name, fingerprint_of(features.schema), fusion_of(features.schema), threshold=None
+            )
             heads[name] = Classifier(head, card)
-            if len(classes):
+            if not len(classes):
+                logger.warning("without labels zero_shot cannot be calibrated: it is always unsure")
+            else:
                 heads[name], rows = _calibrated(heads[name], fits[name], train, calibration, seed)
                 held_out.append(rows)
     log = heads["mlp"].head.log if "mlp" in heads else []
@@ -269,7 +275,10 @@ def _fit_mlp(
 ) -> Head:
     from veneer.heads.mlp import fit_mlp
 
-    stopping_set = stop_on and (stop_on["features"], stop_on["labels"])
+    stopping_set = None
+    if stop_on is not None:
+        known = np.isin(stop_on["labels"], labels)
+        stopping_set = stop_on["features"][known], stop_on["labels"][known]
     given = options.model_dump(exclude={"stop_on"})
     return fit_mlp(
         features, labels, shas, seed=seed, device=None, stopping_set=stopping_set, **given
@@ -295,16 +304,19 @@ def _calibrated(
     """The classifier with what held-out training rows tell of it, and these rows' predictions."""
     name, classes = classifier.card.head, classifier.classes
     labels, shas = train["labels"], train["shas"]
-    with progress(options.folds, f"calibrating {name}", "folds") as advance:
+    if name == "zero_shot":  # which has seen none of them
+        scores, valid = classifier.head.scores(train["features"]), np.isin(labels, classes)
+    else:
+        with progress(options.folds, f"calibrating {name}", "folds") as advance:
 
-        def fit_fold(*rows: np.ndarray) -> Head:
-            head = fit(*rows)
-            advance(1)
-            return head
+            def fit_fold(*rows: np.ndarray) -> Head:
+                head = fit(*rows)
+                advance(1)
+                return head
 
-        scores, valid = out_of_fold_scores(
-            fit_fold, train["features"], labels, shas, classes, options.folds, seed
-        )
+            scores, valid = out_of_fold_scores(
+                fit_fold, train["features"], labels, shas, classes, options.folds, seed
+            )
     temperature = fit_temperature(scores[valid], labels[valid], classes)
     found = probabilities(scores, temperature)
     rows = predictions_of(name, classes, found, train).filter(pa.array(valid))

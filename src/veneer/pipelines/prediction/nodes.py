@@ -16,7 +16,7 @@ from veneer.predict import choose_head, predict_batches
 from veneer.progress import progress
 from veneer.schema import KNOWN_IMAGE, PREDICTED, QUARANTINE
 from veneer.sources.options import SourceOptions
-from veneer.sources.registry import RawLocation, open_source
+from veneer.sources.registry import RawLocation, open_source, require_files
 from veneer.streams import Stream
 
 logger = logging.getLogger(__name__)
@@ -40,9 +40,9 @@ def predict(
             "conf/local/parameters."
         )
     classifier = choose_head(heads, prediction.head)
-    opened = open_source(
-        RawLocation(prediction.images, prediction.downloads), without_labels(source)
-    )
+    location = RawLocation(prediction.images, prediction.downloads)
+    require_files(location, "prediction.images")
+    opened = open_source(location, without_labels(source))
     total = len(opened.listing)
     logger.info("predicting %d images of %s by %s", total, opened.name, classifier.card.head)
     checked = ingest(

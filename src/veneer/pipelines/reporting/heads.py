@@ -103,36 +103,32 @@ def draw_label_sheets(
                     pictures[row["id"]],
                     rank,
                     row["label_confidence"],
-                    f"{row['label']} · or {row['predicted']}?",
-                    row["path"],
+                    row["label"],
+                    f"or {row['predicted']}?",
                 )
                 for rank, row in enumerate(doubtful, start=1)
             ],
             title="Labels in doubt",
-            subtitle="the label · what a head says that has not seen the image; the score is the "
-            "probability that it gives to the label",
+            subtitle="the label, and what a head says that has not seen the image; the score is "
+            "the probability that it gives to the label. doubtful_labels.parquet has the paths",
             tile_size=THUMBNAIL,
         )
     if pairs:
         widest = max(map(len, pairs.values()))
+        in_rows = widest > EXAMPLES // 2
         blank = Image.new("RGB", (1, 1), "white")
         tiles = []
         for (label, predicted, count), rows in pairs.items():
-            tiles += [
-                Tile(
-                    pictures[row["id"]],
-                    label=f"{label} → {predicted}",
-                    caption=f"{count} times, here {row['confidence']:.2f} sure",
-                )
-                for row in rows
-            ]
-            tiles += [Tile(blank)] * (widest - len(rows))  # a row for each pair
+            told = f"→ {predicted} ({count})"
+            tiles += [Tile(pictures[row["id"]], label=label, caption=told) for row in rows]
+            if in_rows:  # one for each pair
+                tiles += [Tile(blank)] * (widest - len(rows))
         sheets["confused_pairs"] = contact_sheet(
             tiles,
             title="Classes most often confused",
-            subtitle="label → prediction, each with its most confident examples; "
+            subtitle="the label → the prediction (how often), with the most confident examples; "
             "images of all sides, by heads that were not fitted to them",
-            columns=widest,
+            columns=widest if in_rows else EXAMPLES,
             tile_size=THUMBNAIL,
         )
     return sheets
