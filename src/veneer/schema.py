@@ -99,7 +99,7 @@ PREDICTIONS = pa.schema(
         ("label", pa.string()),
         ("predicted", pa.string()),
         ("confidence", pa.float32()),  # calibrated probability of `predicted`
-        ("label_confidence", pa.float32()),  # of `label`; 0 where the head does not know it
+        ("label_confidence", pa.float32()),  # of `label`; null where the head does not know it
     ]
 )
 """One labelled row under one head, which was not fitted to it: for rows of the side ``train``

@@ -36,6 +36,9 @@ class Project:
                 )
             else:
                 shutil.copy(source, target)
+        # Every head is fitted for every fold, in dozens of runs; two tell as much here as five.
+        modeling = path / "conf/base/parameters/modeling.yml"
+        modeling.write_text(modeling.read_text().replace("folds: 5", "folds: 2"))
         # The copy must not see what lies in the developer's own conf/local.
         shutil.rmtree(path / "conf" / "local")
         (path / "conf" / "local").mkdir()
@@ -90,7 +93,18 @@ class Project:
         return self.client().search_runs([found.experiment_id]) if found else []
 
 
+# Modules whose tests are about making an encoder ready.
+OWN_CACHE = {"test_command_line", "test_embedding"}
+
+
 @pytest.fixture(scope="module")
-def project(tmp_path_factory) -> Project:
-    """One copy for all tests of a module."""
-    return Project(tmp_path_factory.mktemp("project"))
+def project(request, tmp_path_factory) -> Project:
+    """One copy for all tests of a module; compiled encoders are shared by all modules."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    if request.module.__name__.rpartition(".")[2] not in OWN_CACHE:
+        compiled = tmp_path_factory.getbasetemp() / "compiled"
+        compiled.mkdir(exist_ok=True)
+        models = project.path / "data/06_models"
+        models.mkdir(parents=True)
+        (models / ".compiled").symlink_to(compiled)
+    return project

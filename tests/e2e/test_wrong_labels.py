@@ -25,6 +25,7 @@ def test_wrong_labels_are_the_most_doubtful(project, shared, tmp_path):
         "images": str(tmp_path),
         "encoder": str(shared / "models/lite2-minilm"),
         "modeling": {"heads": ["proker"]},
+        "calibration": {"folds": 5},
     }
     for pipeline in ("data_processing", "embedding", "modeling"):
         project.run(pipeline, **given)

@@ -173,12 +173,15 @@ def test_prompts_of_another_encoder_or_other_templates_are_told(common):
 
 def test_classes_without_training_images_are_told_and_wrong(caplog):
     rows = [(label, number) for label in CLASSES for number in range(12)]
-    _, features, left_out = table_of(
+    images, features, left_out = table_of(
         rows, lambda label, number: "validation" if label == "oak" else side_of(label, number)
     )
     heads, held_out, _ = fit(features, prompts(CLASSES), stop_on="validation")
     with caplog.at_level(logging.WARNING):
-        metrics, _ = evaluate(features, heads, held_out, left_out)
+        metrics, predictions = evaluate(features, heads, held_out, left_out)
+    options = CalibrationOptions(folds=3, accuracy=0.9, audit_head="svc")
+    doubtful = find_doubtful_labels(predictions, images, metrics, options)
+    assert "oak" not in doubtful["label"].to_pylist()
     assert (
         "12 images are of classes without training images, and count as wrong: oak" in caplog.text
     )

@@ -123,8 +123,9 @@ def find_doubtful_labels(
 ) -> pa.Table:
     """Rows whose label a head contradicts that was not fitted to them, the most doubtful first.
 
-    They are ranked by the probability of their label ("self-confidence" in Northcutt et al.,
-    Confident learning, 2021): margins and per-class thresholds find fewer of the wrong ones.
+    Labels that the head does not know are nothing it could doubt. The others are ranked by the
+    probability of the label ("self-confidence" in Northcutt et al., Confident learning, 2021):
+    margins and per-class thresholds find fewer of the wrong ones.
 
     Returns
     -------
@@ -132,6 +133,7 @@ def find_doubtful_labels(
     """
     columns = {"id": ds.field("id"), "path": ds.field("image", "path")}
     rows = errors_of(predictions, metrics, calibration.audit_head)
+    rows = rows.filter(pc.is_valid(rows["label_confidence"]))
     rows = rows.join(image_rows.scanner(columns=columns).to_table(), "id")
     rows = rows.sort_by([("label_confidence", "ascending"), ("id", "ascending")])
     return rows.select(DOUBTFUL_LABELS.names).cast(DOUBTFUL_LABELS)
@@ -160,7 +162,7 @@ def predictions_of(
             "label": rows["labels"],
             "predicted": classes[best].tolist(),
             "confidence": found[every, best],
-            "label_confidence": np.where(places < 0, 0, found[every, places]),
+            "label_confidence": pa.array(found[every, places], mask=places < 0),
         },
         schema=PREDICTIONS,
     )
