@@ -96,8 +96,9 @@ def test_an_error_inside_a_node_is_one_sentence_too(project, tmp_path):
 
 
 def test_an_interrupted_run_does_not_look_finished(project, tmp_path):
-    """Ctrl-C in the middle of the first node."""
-    with project.start("run", "--pipelines", "data_processing") as process:
+    """Ctrl-C in the middle of the first node, which draws more images than it has time for."""
+    fresh = "collection=drawn,sample.collection=drawn"
+    with project.start("run", "--pipelines", "data_processing", "--params", fresh) as process:
         for line in process.stderr:
             if "Using synchronous mode" in line:
                 break
