@@ -8,8 +8,6 @@ import numpy as np
 
 Fusion = Literal["image", "text", "concat"]
 
-FUSIONS: tuple[Fusion, ...] = ("image", "text", "concat")
-
 
 def fuse(
     images: np.ndarray | None, texts: np.ndarray | None, fusion: Fusion = "concat"

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 import numpy as np
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from tqdm import tqdm
+
+from veneer.heads.common import checked_rows, read_tensors
 
 # The one metadata key: safetensors writes several in an order of chance.
 _METADATA_KEY = "veneer.mlp"
@@ -143,7 +144,7 @@ def fit_mlp(
     The rule is that of L. Prechelt, Early stopping - but when?, 1998; the optimiser D. P. Kingma
     and J. Ba, Adam: a method for stochastic optimization, 2015.
     """
-    features, labels, groups = _checked_rows(features, labels, groups)
+    features, labels, groups = checked_rows(features, labels, groups)
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"a head needs at least two classes; got {classes.tolist()}")
@@ -155,7 +156,7 @@ def fit_mlp(
         held, held_codes = features[stops], codes[stops]
         features, codes = features[~stops], codes[~stops]
     else:
-        held, held_labels, _ = _checked_rows(*stopping_set, stopping_set[1])
+        held, held_labels, _ = checked_rows(*stopping_set, stopping_set[1])
         unknown = np.setdiff1d(held_labels, classes)
         if len(unknown) or held.shape[1] != features.shape[1]:
             raise ValueError(
@@ -258,18 +259,8 @@ def loads(data: bytes) -> MLPHead:
     ValueError
         If the bytes are no safetensors file, or one that holds something other than such a head.
     """
+    tensors, description = read_tensors(data, _METADATA_KEY, "an MLP head")
     try:
-        tensors = safetensors.torch.load(data)
-        # safetensors hands the metadata out for files on disk only; its header is the JSON after
-        # eight bytes that hold its length.
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    except (SafetensorError, ValueError) as error:
-        raise ValueError(f"not an MLP head: no safetensors file ({error})") from error
-    metadata = header.get("__metadata__", {})
-    if _METADATA_KEY not in metadata:
-        raise ValueError(f"not an MLP head: the file has no metadata {_METADATA_KEY!r}")
-    try:
-        description = json.loads(metadata[_METADATA_KEY])
         classes = [str(name) for name in description["classes"]]
         n_features, hidden, n_classes = description["shape"]
     except (KeyError, TypeError, ValueError) as error:
@@ -280,13 +271,13 @@ def loads(data: bytes) -> MLPHead:
         "layers.3.weight": (n_classes, hidden),
         "layers.3.bias": (n_classes,),
     }
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    found = {name: tensor.shape for name, tensor in tensors.items()}
     if found != expected or len(classes) != n_classes:
         raise ValueError(
             f"not an MLP head: tensors {found} with {len(classes)} classes; expected {expected}"
         )
     head = MLPHead(n_features, hidden, classes)
-    head.load_state_dict(tensors)
+    head.load_state_dict({name: torch.from_numpy(each) for name, each in tensors.items()})
     return head.eval()
 
 
@@ -304,19 +295,6 @@ def _one_thread():
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _checked_rows(features, labels, groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    features = np.asarray(features, dtype=np.float32)
-    labels, groups = np.asarray(labels, dtype=str), np.asarray(groups, dtype=str)
-    if features.ndim != 2 or labels.shape != (len(features),) or groups.shape != labels.shape:
-        raise ValueError(
-            "expected features [n, D] with as many labels and groups; got "
-            f"{features.shape}, {labels.shape}, {groups.shape}"
-        )
-    if not np.isfinite(features).all():
-        raise ValueError("the features hold values that are not finite")
-    return features, labels, groups
 
 
 def _train_epoch(

@@ -15,7 +15,8 @@ from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.special import log_softmax, softmax
 from threadpoolctl import threadpool_limits
 
-from veneer.heads.zero_shot import ZeroShotHead, read
+from veneer.heads.common import checked_rows, read_tensors
+from veneer.heads.zero_shot import ZeroShotHead
 from veneer.splits import folds
 
 PRIOR_SCALES = (5.0, 10.0, 20.0)
@@ -176,7 +177,7 @@ def fit_proker(
     .. [3] L. Breiman et al. Classification and regression trees, 1984: the rule of one standard
        error.
     """
-    features, labels, groups = _checked(features, labels, groups)
+    features, labels, groups = checked_rows(features, labels, groups)
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(f"a head needs at least two classes; got {classes.tolist()}")
@@ -300,7 +301,7 @@ def loads(data: bytes) -> ProKeRHead:
     ValueError
         If the bytes are no safetensors file, or one that holds something other than such a head.
     """
-    tensors, description = read(data, _METADATA_KEY, "a ProKeR head")
+    tensors, description = read_tensors(data, _METADATA_KEY, "a ProKeR head")
     try:
         classes = [str(name) for name in description["classes"]]
         constants = {name: float(description[name]) for name in ("prior_scale", "penalty")}
@@ -324,19 +325,6 @@ def _shapes(n_classes: int, n_features: int, m: int) -> dict[str, tuple[int, ...
         "landmarks": (m, n_features),
         "coefficients": (m, n_classes),
     }
-
-
-def _checked(features, labels, groups) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    features = np.asarray(features, dtype=np.float32)
-    labels, groups = np.asarray(labels, dtype=str), np.asarray(groups, dtype=str)
-    if features.ndim != 2 or labels.shape != (len(features),) or groups.shape != labels.shape:
-        raise ValueError(
-            "expected features [n, D] with as many labels and groups; got "
-            f"{features.shape}, {labels.shape}, {groups.shape}"
-        )
-    if not np.isfinite(features).all():
-        raise ValueError("the features hold values that are not finite")
-    return features, labels, groups
 
 
 def _aligned(prior: ZeroShotHead | None, classes: np.ndarray, n_features: int) -> np.ndarray:

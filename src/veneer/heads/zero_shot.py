@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import safetensors.numpy
-from safetensors import SafetensorError
 
+from veneer.heads.common import read_tensors
 from veneer.text import prompts_of
 
 LOGIT_SCALE = 100.0
@@ -107,7 +107,7 @@ def loads(data: bytes) -> ZeroShotHead:
     ValueError
         If the bytes are no safetensors file, or one that holds something other than such a head.
     """
-    tensors, description = read(data, _METADATA_KEY, "a zero-shot head")
+    tensors, description = read_tensors(data, _METADATA_KEY, "a zero-shot head")
     try:
         classes = [str(name) for name in description["classes"]]
     except (KeyError, TypeError) as error:
@@ -123,27 +123,3 @@ def loads(data: bytes) -> ZeroShotHead:
             f"vectors ({len(classes)}, D)"
         )
     return ZeroShotHead(classes, tensors["vectors"])
-
-
-def read(data: bytes, key: str, what: str) -> tuple[dict[str, np.ndarray], object]:
-    """Tensors of a safetensors file, and the JSON under one key of its metadata.
-
-    Raises
-    ------
-    ValueError
-        If the bytes are no such file; ``what`` says what they were to be.
-    """
-    try:
-        tensors = safetensors.numpy.load(data)
-        # The metadata is handed out for files on disk only; the header is the JSON after eight
-        # bytes that hold its length.
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise ValueError(f"not {what}: no safetensors file ({error})") from error
-    metadata = header.get("__metadata__", {})
-    if key not in metadata:
-        raise ValueError(f"not {what}: the file has no metadata {key!r}")
-    try:
-        return tensors, json.loads(metadata[key])
-    except ValueError as error:
-        raise ValueError(f"not {what}: its metadata are no JSON") from error
