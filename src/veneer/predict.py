@@ -17,6 +17,7 @@ from veneer.ingest import ingest
 from veneer.schema import KNOWN_IMAGE, PREDICTED, QUARANTINE
 from veneer.sources.options import SourceOptions
 from veneer.sources.paths import paths_source
+from veneer.sources.source import Source
 
 TOP = 5
 """Classes that are named in a prediction."""
@@ -136,16 +137,24 @@ def predict_paths(
     source = paths_source(paths, text=text, max_bytes=options.max_bytes)
     if not len(source.listing):
         raise VeneerError(f"Predicting: there are no files in {', '.join(paths)}.")
-    checked = ingest(
+    predicted = predict_batches(check_source(source, options), encoder, classifier)
+    return [row for batch in predicted for row in batch.to_pylist()]
+
+
+def check_source(source: Source, options: SourceOptions) -> Iterator[pa.RecordBatch]:
+    """Read and check every file of a source, as none of them was seen before.
+
+    Yields
+    ------
+    RecordBatch of :func:`veneer.schema.checked_schema`
+    """
+    return ingest(
         source,
         KNOWN_IMAGE.empty_table(),
         QUARANTINE.empty_table(),
         text_from_exif=options.text_from_exif,
         max_pixels=options.max_pixels,
     )
-    return [
-        row for batch in predict_batches(checked, encoder, classifier) for row in batch.to_pylist()
-    ]
 
 
 def predicted_row(classifier: Classifier, probabilities: np.ndarray) -> dict:

@@ -10,11 +10,10 @@ import pyarrow as pa
 from veneer.encoders.encoder import Encoder
 from veneer.errors import VeneerError
 from veneer.heads.classifier import Classifier
-from veneer.ingest import ingest
 from veneer.parameters import PredictionOptions
-from veneer.predict import choose_head, predict_batches
+from veneer.predict import check_source, choose_head, predict_batches
 from veneer.progress import progress
-from veneer.schema import KNOWN_IMAGE, PREDICTED, QUARANTINE
+from veneer.schema import PREDICTED
 from veneer.sources.options import SourceOptions
 from veneer.sources.registry import RawLocation, open_source, require_files
 from veneer.streams import Stream
@@ -45,13 +44,7 @@ def predict(
     opened = open_source(location, without_labels(source))
     total = len(opened.listing)
     logger.info("predicting %d images of %s by %s", total, opened.name, classifier.card.head)
-    checked = ingest(
-        opened,
-        KNOWN_IMAGE.empty_table(),
-        QUARANTINE.empty_table(),
-        text_from_exif=source.text_from_exif,
-        max_pixels=source.max_pixels,
-    )
+    checked = check_source(opened, source)
 
     def predicted() -> Iterator[pa.RecordBatch]:
         unsure = refused = 0
