@@ -25,6 +25,7 @@ DESCRIPTION = Description(
         32, 48, (36, 54), "longest", "bilinear", (1, 2, 3), (0.1, 0.2, 1 / 3), (0.4, 0.5, 0.6)
     ),
     has_text=True,
+    clip_context=None,
 )
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from veneer.encoders.cache import compiled_folder, keep_description, known_description
+from veneer.encoders.clip_tokens import clip_tokenizer
 from veneer.encoders.config import EncoderConfig, encoder_name, resolve_encoder
 from veneer.encoders.engine import Engine
 from veneer.encoders.preprocessing import Preprocessing
 from veneer.encoders.runtimes.runtime import Source
-from veneer.encoders.towers import Tokenizer, Towers
+from veneer.encoders.towers import Description, Tokenizer, Towers
 from veneer.encoders.weights import require_weights
 from veneer.errors import VeneerError
 from veneer.schema import FAST
@@ -158,7 +159,7 @@ def open_encoder(
         preprocessing=shape,
         image_tower=engine("image"),
         text_tower=engine("text") if description.has_text else None,
-        tokenize=_tokenizer(config) if description.has_text else None,
+        tokenize=_tokenizer(config, description) if description.has_text else None,
     )
 
 
@@ -181,8 +182,10 @@ def _load(name: str, config: EncoderConfig) -> Towers:
         ) from error
 
 
-def _tokenizer(config: EncoderConfig) -> Tokenizer:
+def _tokenizer(config: EncoderConfig, description: Description) -> Tokenizer:
     """A tokenizer that is made when it is first called."""
+    if description.clip_context is not None:
+        return clip_tokenizer(description.clip_context)
 
     def make() -> Tokenizer:
         from veneer.encoders.open_clip import tokenizer

@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import open_clip
 import torch
 from torch import nn
 
+from veneer.encoders.clip_tokens import clip_tokenizer
 from veneer.encoders.config import MODEL_FOLDER_CONFIG, EncoderConfig, is_path
 from veneer.encoders.lean import lean_image, lean_text
 from veneer.encoders.pixels import pixel_tower
@@ -87,6 +89,7 @@ def load(name: str, config: EncoderConfig) -> Towers:
             precisions=allowed_precisions(weights) if precise else ("fp32", "bf16", "fp16"),
             preprocessing=preprocessing,
             has_text=True,
+            clip_context=_clip_context(config),
         ),
         image=pixel_tower(preprocessing, model.visual, lean_image(model.visual)),
         text=Tower(whole, lean_text(texts, whole), examples),
@@ -99,6 +102,17 @@ def tokenizer(config: EncoderConfig) -> Tokenizer:
     with _quiet():
         tokenize = open_clip.get_tokenizer(_model_name(config))
     return lambda texts: tokenize(texts).numpy()
+
+
+def _clip_context(config: EncoderConfig) -> int | None:
+    """Length of the tokens, where they are CLIP's own."""
+    with _quiet():
+        theirs = open_clip.get_tokenizer(_model_name(config))
+    context = getattr(theirs, "context_length", None)
+    same = isinstance(context, int) and np.array_equal(
+        clip_tokenizer(context)(EXAMPLES), theirs(EXAMPLES).numpy()
+    )
+    return context if same and type(theirs) is open_clip.SimpleTokenizer else None
 
 
 def _without_images(model: nn.Module) -> nn.Module:

@@ -41,6 +41,7 @@ def load(name: str, config: EncoderConfig) -> Towers:
         precisions=allowed_precisions(weights),
         preprocessing=preprocessing,
         has_text=False,
+        clip_context=None,
     )
     return Towers(description, pixel_tower(preprocessing, model, model), None, str(weights))
 

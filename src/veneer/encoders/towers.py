@@ -28,6 +28,8 @@ class Description:
     preprocessing : Preprocessing
     has_text : bool
         Whether there is a text tower.
+    clip_context : int or None
+        Length of its tokens, where they are those of :mod:`veneer.encoders.clip_tokens`.
     """
 
     fingerprint: str
@@ -35,6 +37,7 @@ class Description:
     precisions: tuple[str, ...]
     preprocessing: Preprocessing
     has_text: bool
+    clip_context: int | None
 
 
 @dataclass(frozen=True)
