@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import tempfile
@@ -12,6 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from veneer.errors import VeneerError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -64,6 +72,35 @@ def making_folder(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def alone_in(folder: Path, doing: str) -> Iterator[None]:
+    """Hold a lock on a folder; the system gives it back when the process ends, however it ends.
+
+    Raises
+    ------
+    VeneerError
+        That begins with ``doing``, when another process holds it.
+    """
+    make_folder(folder)
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise VeneerError(
+                f"{doing}: another run is doing so now. Wait for its end, and run again: what it "
+                "has done will not be done twice."
+            ) from None
+        except OSError as error:  # some network file systems have no locks
+            logger.debug("no lock on %s: %s", folder, error)
+        yield
+    finally:
+        os.close(handle)
 
 
 def temporary_beside(path: Path) -> Path:

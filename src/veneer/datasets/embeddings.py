@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,39 +11,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from kedro.io import AbstractDataset
 
-from veneer.atomic import make_folder, replacing, require
-from veneer.errors import VeneerError
+from veneer.atomic import alone_in, replacing, require
 from veneer.schema import fingerprint_of, require_one_fingerprint
-
-try:
-    import fcntl
-except ImportError:
-    fcntl = None
-
-logger = logging.getLogger(__name__)
-
-
-@contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder; the system gives it back when the process ends, however it ends."""
-    make_folder(folder)
-    if fcntl is None:  # Windows
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise VeneerError(
-                f"Embedding into {folder}: another run is doing so now. Wait for its end, and run "
-                "again: what it has embedded will not be embedded twice."
-            ) from None
-        except OSError as error:  # some network file systems have no locks
-            logger.debug("no lock on %s: %s", folder, error)
-        yield
-    finally:
-        os.close(handle)
 
 
 class EmbeddingsDataset(AbstractDataset[Iterable[pa.RecordBatch] | tuple, ds.Dataset]):
@@ -87,7 +53,7 @@ class EmbeddingsDataset(AbstractDataset[Iterable[pa.RecordBatch] | tuple, ds.Dat
         """
         if isinstance(data, tuple):
             return
-        with _alone_in(self._path):
+        with alone_in(self._path, f"Embedding into {self._path}"):
             self._append(data)
 
     def _append(self, data: Iterable[pa.RecordBatch]) -> None:
