@@ -1,0 +1,63 @@
+"""What may be said of retrieval, with types."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from veneer.sources.options import Options, Positive
+
+Cosine = Annotated[float, Field(gt=0, le=1)]
+
+
+class ApproximateOptions(Options):
+    """The index of vectors that large tables have; see docs/retrieval.md.
+
+    Attributes
+    ----------
+    from_rows : int
+        Tables of fewer rows are searched exactly.
+    partition_rows : int
+        The vectors are cut into as many partitions as give about so many rows each.
+    nprobes : int
+        Partitions that a search looks through; the square root of their number where that is more.
+    refine_factor : int
+        How many times as many rows as are wanted are compared by their exact vectors.
+    """
+
+    from_rows: Positive
+    partition_rows: Positive
+    nprobes: Positive
+    refine_factor: Positive
+
+
+class SearchOptions(Options):
+    """How words become vectors; see :func:`veneer.retrieval.search.query_vector`."""
+
+    templates: Annotated[list[str], Field(min_length=1)]
+    image_weight: Annotated[float, Field(ge=0, le=1)]
+
+
+class EvaluationOptions(Options):
+    """What a search is measured by; see :mod:`veneer.retrieval.evaluation`."""
+
+    relevance: str
+    most_queries: Positive
+
+
+class TwinOptions(Options):
+    """See :func:`veneer.retrieval.twins.find_twins`."""
+
+    threshold: Cosine | None
+    most_rows: Positive
+
+
+class RetrievalOptions(Options):
+    """Everything about the index, and what is done with it."""
+
+    thumbnail: Annotated[int, Field(ge=16, le=1024)]
+    approximate: ApproximateOptions
+    search: SearchOptions
+    evaluation: EvaluationOptions
+    twins: TwinOptions
