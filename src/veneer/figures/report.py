@@ -112,6 +112,34 @@ nothing could be evaluated." }}</p>
 <p class="notice">There were no prompts: name some under <code>reporting.prompts</code>.</p>
 {% endif %}
 
+{% if searches %}
+<h3>How good a search is</h3>
+<table>
+<caption>of {{ retrieval.n_images }} images, {{ retrieval.n_classes }} classes
+({{ retrieval.relevance }})</caption>
+<tr><th>search</th><th class="number">queries</th><th class="number">precision@1</th>
+<th class="number">precision@5</th><th class="number">95 % interval</th>
+<th class="number">precision@10</th><th class="number">recall@10</th>
+<th class="number">accuracy@5</th><th class="number">mAP</th></tr>
+{% for name, m in searches.items() %}
+<tr><td>{{ name }}</td><td class="number">{{ m.n_queries - m.n_without_relevant }}</td>
+<td class="number">{{ "%.4f" | format(m["precision@1"]) }}</td>
+<td class="number">{{ "%.4f" | format(m["precision@5"]) }}</td>
+<td class="number">{{ "%.3f – %.3f" | format(*m["precision@5_interval_95"]) }}</td>
+<td class="number">{{ "%.4f" | format(m["precision@10"]) }}</td>
+<td class="number">{{ "%.4f" | format(m["recall@10"]) }}</td>
+<td class="number">{{ "%.4f" | format(m["accuracy@5"]) }}</td>
+<td class="number">{{ "%.4f" | format(m.mean_average_precision) }}</td></tr>
+{% endfor %}
+</table>
+<p class="quiet">Every image searches for its like, itself left out; every class by its name.
+Precision: share of the first results that are of the query's class; accuracy: share of queries with
+any such result; mAP: mean average precision over the whole ranking.</p>
+{% for name, picture in retrieval_figures %}
+<figure><img src="{{ picture }}" alt="{{ name }}" loading="lazy"></figure>
+{% endfor %}
+{% endif %}
+
 <h2>Copies</h2>
 {% if card.audits.duplicates %}
 <p>{{ card.audits.duplicates }} images are there more than once, byte for byte;
@@ -121,7 +149,18 @@ nothing could be evaluated." }}</p>
 <figure><img src="{{ picture }}" alt="{{ title }}" loading="lazy"></figure>
 {% endfor %}
 {% else %}
-<p>No image is there more than once.</p>
+<p>No image is there more than once, byte for byte.</p>
+{% endif %}
+{% if twins %}
+<p>{% if twins.groups %}With near-duplicates (cosine from {{ "%.3f" | format(twins.threshold) }}),
+{{ twins.in_groups }} images are in {{ twins.groups }} groups, and {{ twins.to_drop }} could go{% if
+twins.split_leaks %}; {{ twins.split_leaks }} groups are on more than one side of the split{% endif
+%}{% if twins.label_conflicts %}; {{ twins.label_conflicts }} are under more than one label{% endif
+%}. <code>twins.parquet</code> beside this page has all of them.{% else %}Nor is there a
+near-duplicate (cosine from {{ "%.3f" | format(twins.threshold) }}).{% endif %}</p>
+{% for name, picture in twin_sheets %}
+<figure><img src="{{ picture }}" alt="{{ name }}" loading="lazy"></figure>
+{% endfor %}
 {% endif %}
 
 <h2>Quarantine</h2>
@@ -154,6 +193,11 @@ def report_page(
     has_text: bool,
     not_embedded: int,
     metrics: dict[str, dict],
+    retrieval: dict,
+    searches: Mapping[str, Mapping],
+    retrieval_figures: Mapping[str, Image.Image],
+    twins: dict,
+    twin_sheets: Mapping[str, Image.Image],
     confusion_matrices: Mapping[str, Image.Image],
     evaluation: Mapping[str, Image.Image],
     label_sheets: Mapping[str, Image.Image],
@@ -170,6 +214,13 @@ def report_page(
         Images without a vector.
     metrics : dict
         One :func:`veneer.metrics.classification_report` a head; none without labels.
+    retrieval : dict
+        Of :func:`veneer.pipelines.retrieval.nodes.evaluate`; empty without labels.
+    searches : mapping of name to dict
+        Of :func:`veneer.retrieval.evaluation.searches`.
+    twins : dict
+        The card of :class:`veneer.retrieval.duplicates.Duplicates`.
+    retrieval_figures, twin_sheets : mappings of name to picture
     confusion_matrices : mapping of head to picture
     evaluation, label_sheets : mappings of name to picture
     audit_sheets : mapping of audit to picture
@@ -185,6 +236,11 @@ def report_page(
         has_text=has_text,
         not_embedded=not_embedded,
         metrics=metrics,
+        retrieval=retrieval,
+        searches=searches,
+        retrieval_figures=_shown(retrieval_figures, "PNG"),
+        twins=twins,
+        twin_sheets=_shown(twin_sheets, "JPEG"),
         sides=[("validation", metrics)] + [("test", tested)] * bool(tested),
         comparisons=[(f"{a} less {b}", metrics[a]["against"][b]) for a, b in pairs],
         left_out=first.get("left_out_classes", {}),
