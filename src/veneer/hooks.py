@@ -147,6 +147,12 @@ def check_parameters(raw: dict[str, Any]) -> Parameters:
     except ValidationError as error:
         raise VeneerError(" ".join(_complaint(each) for each in error.errors())) from None
     resolve_encoder(parameters.embedding.encoder, parameters.encoders)
+    relevance, known = parameters.retrieval.evaluation.relevance, parameters.source.attributes
+    if relevance not in ("label", *known):
+        raise VeneerError(
+            f"The parameter 'retrieval.evaluation.relevance' is {relevance!r}: it is 'label' or "
+            f"one of source.attributes, which has {', '.join(known) or 'none'}."
+        )
     return parameters
 
 

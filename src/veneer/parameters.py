@@ -15,6 +15,7 @@ from veneer.encoders.config import EncoderConfig
 from veneer.encoders.runtimes.registry import RUNTIMES
 from veneer.heads.fusion import Fusion
 from veneer.heads.registry import FORMATS
+from veneer.retrieval.options import RetrievalOptions
 from veneer.sources.options import ArchiveOptions, Options, Positive, SourceOptions
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -165,4 +166,5 @@ class Parameters(Options):
     proker: ProKeROptions
     zero_shot: ZeroShotOptions
     prediction: PredictionOptions
+    retrieval: RetrievalOptions
     reporting: ReportingOptions

@@ -9,6 +9,7 @@ from veneer.pipelines import (
     modeling,
     prediction,
     reporting,
+    retrieval,
 )
 
 
@@ -18,6 +19,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "data_processing": data_processing.create_pipeline(),
         "embedding": embedding.create_pipeline(),
         "modeling": modeling.create_pipeline(),
+        "retrieval": retrieval.create_pipeline(),
         "reporting": reporting.create_pipeline(),
     }
     default = sum(pipelines.values(), Pipeline([]))

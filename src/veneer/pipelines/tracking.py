@@ -84,6 +84,16 @@ def _metric_name(name: str) -> str:
 
 
 @_when_tracked
+def log_retrieval(metrics: dict, twins: dict) -> None:
+    """How good the search is, per class in precision@5 alone; and how many twins there are."""
+    mlflow.log_dict(metrics, "retrieval_metrics.json")
+    named = _numbers(metrics, "retrieval.") | _numbers(twins, "twins.")
+    # A dozen figures for each of a hundred classes would take MLflow longer than to find them.
+    shown = {k: v for k, v in named.items() if ".per_class." not in k or k.endswith("precision@5")}
+    mlflow.log_metrics({_metric_name(k.replace("@", "_at_")): v for k, v in shown.items()})
+
+
+@_when_tracked
 def log_train_log(epochs: list[dict]) -> None:
     """The MLP's losses, one step an epoch."""
     for row in epochs:

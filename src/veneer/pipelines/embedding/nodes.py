@@ -16,7 +16,12 @@ from veneer.encoders.embed import embed_batches
 from veneer.encoders.encoder import FIRST_ROWS, Encoder
 from veneer.encoders.encoder import open_encoder as open_by_name
 from veneer.errors import VeneerError
-from veneer.parameters import EmbeddingOptions, ModelingOptions, ZeroShotOptions
+from veneer.parameters import (
+    EmbeddingOptions,
+    ModelingOptions,
+    RetrievalOptions,
+    ZeroShotOptions,
+)
 from veneer.progress import progress
 from veneer.schema import (
     QUARANTINE,
@@ -164,22 +169,27 @@ def embed_class_prompts(
     known_class_prompts: pa.Table,
     encoder: Encoder,
     zero_shot: ZeroShotOptions,
+    retrieval: RetrievalOptions,
 ) -> pa.Table:
     """Embed what the classes are called; nothing where the encoder has no text tower.
 
     Returns
     -------
     Table of :func:`veneer.schema.class_prompts_schema`
-        For every label of the collection and every class of ``zero_shot.classes``.
+        For every label of the collection, every class of ``zero_shot.classes``, and every value of
+        the attribute by which searching is evaluated.
     """
     schema = class_prompts_schema(encoder.dimension, encoder.fingerprint)
     if encoder.text_tower is None:
         return schema.empty_table()
-    labels = pc.unique(image_rows.to_table(columns=["label"])["label"]).drop_null().to_pylist()
-    classes = sorted({*labels, *(zero_shot.classes or ())})
+    classes = set(zero_shot.classes or ())
+    for name in {"label", retrieval.evaluation.relevance}:
+        column = ds.field("label") if name == "label" else ds.field("attributes", name)
+        values = image_rows.to_table(columns={"class": column.cast(pa.string())})["class"]
+        classes.update(pc.unique(values).drop_null().to_pylist())
     pairs = [
         (label, prompt)
-        for label in classes
+        for label in sorted(classes)
         for prompt in prompts_of(zero_shot.names.get(label, label), zero_shot.templates)
     ]
     if fingerprint_of(known_class_prompts.schema) == encoder.fingerprint:

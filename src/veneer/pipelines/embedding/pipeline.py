@@ -38,7 +38,13 @@ def create_pipeline() -> Pipeline:
             ),
             node(
                 nodes.embed_class_prompts,
-                inputs=["image_rows", "known_class_prompts", "encoder", "params:zero_shot"],
+                inputs=[
+                    "image_rows",
+                    "known_class_prompts",
+                    "encoder",
+                    "params:zero_shot",
+                    "params:retrieval",
+                ],
                 outputs="class_prompts",
                 name="embed_class_prompts",
             ),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from PIL import Image
 
 from veneer.metrics import confusion_counts, coverage_curve, most_confused, reliability_bins
 from veneer.parameters import CalibrationOptions
 from veneer.pipelines.modeling.evaluation import errors_of
 from veneer.pipelines.reporting.nodes import THUMBNAIL, thumbnails
+from veneer.retrieval.index import Index
 
 DOUBTFUL = 48  # images on the sheet of doubtful labels, at most
 PAIRS, EXAMPLES = 8, 6  # of confused classes, and images of each
@@ -77,7 +77,7 @@ def draw_label_sheets(
     predictions: pa.Table,
     doubtful_labels: pa.Table,
     metrics: dict,
-    image_rows: ds.Dataset,
+    index: Index,
     calibration: CalibrationOptions,
 ) -> dict[str, Image.Image]:
     """The labels that are most in doubt, and the classes that are most often confused."""
@@ -94,7 +94,7 @@ def draw_label_sheets(
         both = pc.and_(pc.equal(errors["label"], label), pc.equal(errors["predicted"], predicted))
         pairs[label, predicted, count] = errors.filter(both).slice(0, EXAMPLES).to_pylist()
     shown = {row["id"] for rows in (doubtful, *pairs.values()) for row in rows}
-    pictures = thumbnails(image_rows, shown)
+    pictures = thumbnails(index, shown)
     sheets = {}
     if doubtful:
         sheets["doubtful_labels"] = contact_sheet(

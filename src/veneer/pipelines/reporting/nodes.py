@@ -7,33 +7,34 @@ from collections import Counter
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from PIL import Image
 
 from veneer.encoders.encoder import Encoder
 from veneer.figures.report import report_page
-from veneer.images import to_rgb
-from veneer.parameters import ReportingOptions
-from veneer.retrieval.exact import nearest
-from veneer.schema import SEARCH_RESULTS, fingerprint_of, require_one_fingerprint
+from veneer.parameters import ReportingOptions, RetrievalOptions
+from veneer.retrieval.evaluation import searches
+from veneer.retrieval.index import Index
+from veneer.retrieval.search import Query, search
+from veneer.schema import SEARCH_RESULTS
 from veneer.text import slugs
 
 logger = logging.getLogger(__name__)
 
 THUMBNAIL = 224  # pixels
+TWIN_GROUPS = 40  # on a sheet, at most
 AUDITED = 60  # images on an audit's sheet, at most
 
 
 def search_prompts(
-    image_rows: ds.Dataset,
-    embeddings: ds.Dataset,
+    index: Index,
     encoder: Encoder,
     collection_card: dict,
     reporting: ReportingOptions,
+    retrieval: RetrievalOptions,
 ) -> pa.Table:
     """Search the collection for every prompt; byte-identical images are one result.
 
-    Labels play no part in the search; they are looked up for what was found.
+    Labels play no part in the search.
 
     Returns
     -------
@@ -43,32 +44,16 @@ def search_prompts(
     if encoder.text_tower is None:
         logger.warning("%s has no text tower: no prompts are searched", encoder.name)
         return SEARCH_RESULTS.empty_table()
-    require_one_fingerprint(encoder.name, fingerprint_of(embeddings.schema), encoder.fingerprint)
     prompts = choose_prompts(collection_card, reporting)
     if not prompts:
         logger.warning("neither prompts nor labels are there to search for")
-        return SEARCH_RESULTS.empty_table()
-    rows = image_rows.scanner(
-        columns={
-            "id": ds.field("id"),
-            "sha": ds.field("sha"),
-            "label": ds.field("label"),
-            "path": ds.field("image", "path"),
-        }
-    ).to_table()
-    first = {row["sha"]: row for row in reversed(rows.sort_by("path").to_pylist())}
-    scores, shas = nearest(
-        encoder.embed_texts(prompts),
-        # Vectors of images that have since left the collection stay in their shards.
-        embeddings.to_batches(filter=ds.field("sha").isin(pa.array(first, pa.string()))),
-        max(reporting.sheet_results, reporting.histogram_results),
-    )
-    found = [
-        {"prompt": prompt, "rank": rank, "score": float(score), **first[sha]}
-        for prompt, row_scores, row_shas in zip(prompts, scores, shas, strict=True)
-        for rank, (score, sha) in enumerate(zip(row_scores, row_shas, strict=True), start=1)
-    ]
-    return pa.Table.from_pylist(found, schema=SEARCH_RESULTS)
+    k = max(reporting.sheet_results, reporting.histogram_results)
+    tables = []
+    for prompt in prompts:
+        found = search(index, Query(text=prompt), encoder, retrieval, k=k).results
+        prompts_column = pa.array([prompt] * len(found), pa.string())
+        tables.append(found.append_column("prompt", prompts_column).select(SEARCH_RESULTS.names))
+    return pa.concat_tables([SEARCH_RESULTS.empty_table(), *tables])
 
 
 def choose_prompts(collection_card: dict, reporting: ReportingOptions) -> list[str]:
@@ -81,7 +66,7 @@ def choose_prompts(collection_card: dict, reporting: ReportingOptions) -> list[s
 
 
 def draw_contact_sheets(
-    search_results: pa.Table, image_rows: ds.Dataset, reporting: ReportingOptions
+    search_results: pa.Table, index: Index, reporting: ReportingOptions
 ) -> dict[str, Image.Image]:
     """One contact sheet a prompt."""
     from veneer.figures.contact_sheet import Tile, contact_sheet
@@ -89,7 +74,7 @@ def draw_contact_sheets(
     shown = search_results.filter(
         pc.less_equal(search_results["rank"], reporting.sheet_results)
     ).to_pylist()
-    pictures = thumbnails(image_rows, {hit["id"] for hit in shown})
+    pictures = thumbnails(index, {hit["id"] for hit in shown})
     sheets = {}
     for prompt, hits in _by_prompt(shown).items():
         sheets[prompt] = contact_sheet(
@@ -102,21 +87,12 @@ def draw_contact_sheets(
     return sheets
 
 
-def thumbnails(image_rows: ds.Dataset, ids: set[str]) -> dict[str, Image.Image]:
-    """The images of these ids, small."""
-    found = {}
-    batches = image_rows.to_batches(
-        columns=["id", "image"],
-        filter=ds.field("id").isin(pa.array(ids, pa.string())),
-        batch_readahead=4,
-        fragment_readahead=1,
-    )
-    for batch in batches:
-        for row in batch.to_pylist():
-            picture = to_rgb(row["image"]["bytes"])
-            picture.thumbnail((2 * THUMBNAIL, 2 * THUMBNAIL))
-            found[row["id"]] = picture
-    return found
+def thumbnails(index: Index, ids: set[str]) -> dict[str, Image.Image]:
+    """The images of these ids, small; blank where the index has none."""
+    from veneer.figures.search_sheet import open_thumbnail
+
+    found = index.thumbnails(ids)
+    return {id_: open_thumbnail(found.get(id_)) for id_ in ids}
 
 
 def draw_label_histograms(
@@ -138,7 +114,7 @@ def draw_label_histograms(
 
 
 def draw_audit_sheets(
-    label_conflicts: pa.Table, split_leaks: pa.Table, image_rows: ds.Dataset
+    label_conflicts: pa.Table, split_leaks: pa.Table, index: Index
 ) -> dict[str, Image.Image]:
     """The images whose copies contradict each other, a sheet for each kind of contradiction."""
     from veneer.figures.contact_sheet import Tile, contact_sheet
@@ -154,7 +130,7 @@ def draw_audit_sheets(
         if not groups:
             continue
         shown = list(groups.values())[:AUDITED]
-        pictures = thumbnails(image_rows, {rows[0]["id"] for rows in shown})
+        pictures = thumbnails(index, {rows[0]["id"] for rows in shown})
         tiles = [
             Tile(
                 pictures[rows[0]["id"]],
@@ -169,6 +145,42 @@ def draw_audit_sheets(
     return sheets
 
 
+def draw_retrieval(retrieval_metrics: dict) -> dict[str, Image.Image]:
+    """How good a search is for each class; nothing where it was not evaluated."""
+    from veneer.figures.retrieval import precision_by_class
+
+    if not retrieval_metrics:
+        return {}
+    searches = {"by an image": retrieval_metrics["image_to_image"]["without_copies"]["per_class"]}
+    if retrieval_metrics["text_to_image"] is not None:
+        searches["by its name"] = retrieval_metrics["text_to_image"]["per_class"]
+    return {
+        "precision_by_class": precision_by_class(
+            searches,
+            title="What a search finds, by class",
+            subtitle=f"precision@10: share of the ten best results of the same "
+            f"{retrieval_metrics['relevance']}, byte-identical copies left out",
+        )
+    }
+
+
+def draw_twins(
+    twins: pa.Table, similarities: pa.Table, twins_card: dict, index: Index
+) -> dict[str, Image.Image]:
+    """The images that are there more than once, and how near the nearest ones are."""
+    from veneer.figures.duplicates import duplicates_histogram, duplicates_sheet
+
+    if not twins_card:
+        return {}
+    pictures = {}
+    shown = twins.filter(pc.less_equal(twins["group"], TWIN_GROUPS))
+    if len(shown):
+        thumbnails_ = index.thumbnails(shown["id"].to_pylist())
+        pictures["twins"] = duplicates_sheet(shown, thumbnails_, twins_card)
+    pictures["similarities"] = duplicates_histogram(similarities, twins_card)
+    return pictures
+
+
 def _by_prompt(hits: list[dict]) -> dict[str, list[dict]]:
     groups: dict[str, list[dict]] = {}
     for hit in hits:
@@ -179,6 +191,8 @@ def _by_prompt(hits: list[dict]) -> dict[str, list[dict]]:
 def write_report(
     collection_card: dict,
     metrics: dict,
+    retrieval_metrics: dict,
+    twins_card: dict,
     encoder: Encoder,
     not_embedded: pa.Table,
     search_results: pa.Table,
@@ -187,6 +201,8 @@ def write_report(
     label_sheets: dict[str, Image.Image],
     contact_sheets: dict[str, Image.Image],
     label_histograms: dict[str, Image.Image],
+    retrieval_figures: dict[str, Image.Image],
+    twin_sheets: dict[str, Image.Image],
     audit_sheets: dict[str, Image.Image],
 ) -> str:
     """One HTML page with everything, pictures included."""
@@ -197,6 +213,11 @@ def write_report(
         has_text=encoder.text_tower is not None,
         not_embedded=not_embedded.num_rows,
         metrics=metrics,
+        retrieval=retrieval_metrics,
+        searches=searches(retrieval_metrics),
+        retrieval_figures=retrieval_figures,
+        twins=twins_card,
+        twin_sheets=twin_sheets,
         confusion_matrices=confusion_matrices,
         evaluation=evaluation,
         label_sheets=label_sheets,
@@ -214,6 +235,8 @@ def track_report(
     label_sheets: dict[str, Image.Image],
     contact_sheets: dict[str, Image.Image],
     label_histograms: dict[str, Image.Image],
+    retrieval_figures: dict[str, Image.Image],
+    twin_sheets: dict[str, Image.Image],
     audit_sheets: dict[str, Image.Image],
     report: str,
 ) -> None:
@@ -225,5 +248,7 @@ def track_report(
     tracking.log_pictures("labels", label_sheets)
     tracking.log_pictures("contact_sheets", contact_sheets)
     tracking.log_pictures("label_histograms", label_histograms)
+    tracking.log_pictures("retrieval", retrieval_figures)
+    tracking.log_pictures("twins", twin_sheets)
     tracking.log_pictures("audits", audit_sheets)
     tracking.log_page("report.html", report)

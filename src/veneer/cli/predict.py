@@ -1,44 +1,23 @@
-"""Veneer's own commands, beside Kedro's: ``kedro predict``."""
-
-# Kedro finds this file by its name, and shows what is in it by `kedro --help`. Heavy imports are in
-# the functions: every command of Kedro imports this.
+"""``kedro predict``: what images show."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
-from kedro.framework.cli.project import PARAMS_ARG_HELP
-from kedro.framework.cli.utils import _split_params, env_option
 from kedro.framework.startup import ProjectMetadata
 
-
-@click.group(name="veneer")
-def cli() -> None:
-    """Commands of veneer's own."""
+from veneer.cli.common import json_option, one_line, project_options
 
 
-def _project_options(command: Callable) -> Callable:
-    """``--env`` and ``--params``, as ``kedro run`` has them."""
-    params = click.option(
-        "--params",
-        type=click.UNPROCESSED,
-        default="",
-        help=PARAMS_ARG_HELP,
-        callback=_split_params,
-    )
-    return env_option(params(command))
-
-
-@cli.command()
+@click.command()
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("--text", help="What is known of the image in words, for heads that see texts.")
 @click.option("--head", help="Which head; by default the most accurate one on held-out rows.")
-@click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
-@_project_options
+@json_option
+@project_options
 @click.pass_obj
 def predict(
     metadata: ProjectMetadata,
@@ -110,8 +89,7 @@ def _row(row: dict) -> dict:
 
 
 def _line(row: dict) -> str:
-    path = row["path"] or "(text)"
-    path = path if path.isprintable() else repr(path)  # a line an image, whatever its name
+    path = one_line(row["path"] or "(text)")
     if row["error"] is not None:
         return f"{path}\t{row['error']}"
     others = row["top"] if row["unsure"] else row["top"][1:]

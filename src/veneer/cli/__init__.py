@@ -1,0 +1,19 @@
+"""Veneer's own commands, beside Kedro's."""
+
+# Kedro finds this package by its name, and shows what is in it by `kedro --help`. Heavy imports are
+# in the functions: every command of Kedro imports this.
+
+import click
+
+from veneer.cli.duplicates import duplicates
+from veneer.cli.predict import predict
+from veneer.cli.search import search
+
+
+@click.group(name="veneer")
+def cli() -> None:
+    """Commands of veneer's own."""
+
+
+for command in (predict, search, duplicates):
+    cli.add_command(command)
