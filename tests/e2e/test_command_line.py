@@ -65,7 +65,7 @@ def test_a_run_writes_nothing_to_stdout_and_no_warnings(demo):
     done, _ = demo
     assert done.stdout == ""
     assert "Warning" not in done.stderr
-    assert len(done.stderr.splitlines()) < 75
+    assert len(done.stderr.splitlines()) < 90
 
 
 def test_a_name_that_yaml_takes_for_something_else(project, tmp_path):
@@ -121,8 +121,23 @@ def test_stdout_carries_only_what_was_asked_for_also_from_a_subfolder(project):
         done = project.kedro("registry", "list", folder=folder)
         assert done.returncode == 0, done.stderr
         names = [line.removeprefix("- ") for line in done.stdout.split("\n") if line.strip()]
-        stages = ["data_processing", "download", "embedding", "modeling", "prediction", "reporting"]
-        assert names == ["__default__", *stages]
+        stages = ["data_processing", "download", "embedding", "modeling", "prediction"]
+        assert names == ["__default__", *stages, "reporting", "retrieval"]
+
+
+def test_search_writes_json_alone_to_stdout_also_from_a_subfolder(demo, project):
+    before = (project.path / "mlflow.db").read_bytes()
+    query = ["search", "red and white", "stripes", "-k", "3", "--where", "label like '%str%'"]
+    done = project.kedro(*query, "--json", "--sheet", "found.png", folder="notebooks")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert (found["collection"], found["encoder"]) == ("textures", "mini")
+    assert [row["rank"] for row in found["results"]] == [1, 2, 3]
+    assert {"score", "id", "sha", "path", "label"} <= set(found["results"][0])
+    assert all("str" in row["label"] for row in found["results"])
+    assert "Warning" not in done.stderr and "WARN" not in done.stderr
+    assert (project.path / "notebooks/found.png").stat().st_size > 10_000
+    assert (project.path / "mlflow.db").read_bytes() == before
 
 
 def test_predict_goes_on_past_what_cannot_be_read(demo, project):

@@ -131,6 +131,7 @@ def test_saved_heads_give_the_saved_predictions(finished, data):
         ".safetensors",
         ".json",
         ".csv",
+        ".lance",
     }
     table = ds.dataset(data / "04_feature/textures/mini", format="parquet").to_table()
     vector = dict(zip(table["sha"].to_pylist(), vectors(table["embedding"]), strict=True))
@@ -183,6 +184,8 @@ def test_pictures_show_something(data):
         ("labels", 2),
         ("contact_sheets", 10),
         ("label_histograms", 10),
+        ("retrieval", 1),
+        ("twins", 2),
     ):
         files = sorted((reports / folder).glob("*.png"))
         assert len(files) == count
@@ -204,13 +207,44 @@ def test_search_finds_what_the_words_say(data):
         assert Counter(row["label"] for row in rows[:6])[label] >= 3
 
 
+def test_the_index_holds_every_image_and_how_good_it_is_is_known(finished, data):
+    index = finished.load("index")
+    assert index.rows == IMAGES
+    rows = image_rows(data)
+    found = index.table(["id", "sha", "label", "split", "thumbnail"]).to_pylist()
+    splits = pq.read_table(data / "05_model_input/textures/splits.parquet").to_pylist()
+    side = {row["id"]: row["split"] for row in splits}
+    assert {row["id"]: row["split"] for row in found} == side
+    assert {row["id"] for row in found} == set(rows["id"].to_pylist())
+    assert all(row["thumbnail"][8:12] == b"WEBP" for row in found)
+    metrics = json.loads((data / "08_reporting/textures/mini/retrieval_metrics.json").read_text())
+    assert (metrics["n_images"], metrics["n_classes"]) == (IMAGES, len(SAMPLE_KINDS))
+    by_image = metrics["image_to_image"]
+    assert by_image["with_copies"]["n_queries"] == IMAGES
+    assert by_image["without_copies"]["precision@5"] > 0.7
+    assert metrics["text_to_image"]["accuracy@5"] > 0.8
+    assert set(metrics["text_to_image"]["per_class"]) == set(SAMPLE_KINDS)
+
+
+def test_byte_identical_images_are_twins(data):
+    twins = pq.read_table(data / "08_reporting/textures/mini/twins.parquet").to_pylist()
+    card = json.loads((data / "08_reporting/textures/mini/twins.json").read_text())
+    assert (card["exact"], card["images"]) == (COPIES, IMAGES)
+    assert sum(row["kind"] == "exact" for row in twins) == COPIES
+    assert sum(row["keep"] for row in twins) == card["groups"]
+    similarities = pq.read_table(data / "08_reporting/textures/mini/similarities.parquet")
+    assert similarities.num_rows == IMAGES
+
+
 def test_report_tells_the_figures(data):
     page = (data / "08_reporting/textures/mini/report.html").read_text()
     metrics = json.loads((data / "08_reporting/textures/mini/metrics.json").read_text())
     assert f"{metrics['svc']['accuracy']:.4f}" in page
     assert "yellow honeycomb" in page
-    # Matrices, evaluation, labels, prompts, label conflicts.
-    assert page.count("<img ") == 4 + 6 + 2 + 2 * 10 + 1
+    # Matrices, evaluation, labels, prompts, label conflicts, search by class, twins.
+    assert page.count("<img ") == 4 + 6 + 2 + 2 * 10 + 1 + 1 + 2
+    found = json.loads((data / "08_reporting/textures/mini/retrieval_metrics.json").read_text())
+    assert f"{found['text_to_image']['precision@5']:.4f}" in page
     assert "a file of no bytes" in page  # from the quarantine
     assert "12 images are there more than once" in page
     assert "2 of them under different labels" in page
@@ -232,6 +266,12 @@ def test_tracked_run_holds_everything(finished, data):
     history = finished.client().get_metric_history(run.info.run_id, "mlp.train_loss")
     log = (data / "06_models/textures/mini/train_log.csv").read_text().splitlines()
     assert len(history) == len(log) - 1
+    found = json.loads((data / "08_reporting/textures/mini/retrieval_metrics.json").read_text())
+    assert logged["retrieval.image_to_image.without_copies.precision_at_5"] == pytest.approx(
+        found["image_to_image"]["without_copies"]["precision@5"]
+    )
+    assert "retrieval.text_to_image.per_class.woven.precision_at_5" in logged
+    assert logged["twins.exact"] == COPIES
     kept = {a.path for a in finished.client().list_artifacts(run.info.run_id, "contact_sheets")}
     assert "contact_sheets/yellow-honeycomb.png" in kept
     heads = {a.path for a in finished.client().list_artifacts(run.info.run_id, "heads")}
@@ -273,10 +313,14 @@ def test_second_run_embeds_nothing_and_gives_the_same(finished, data):
     shards = {p: p.stat().st_mtime_ns for p in (data / "04_feature").rglob("*.parquet")}
     raw = {p: p.stat().st_mtime_ns for p in (data / "01_raw").rglob("*.jpg")}
     metrics = (data / "08_reporting/textures/mini/metrics.json").read_bytes()
+    index = {p: p.stat().st_mtime_ns for p in (data / "06_models").rglob("*.lance")}
+    version = finished.load("index").version
     finished.run(sample=SAMPLE)
     assert {p: p.stat().st_mtime_ns for p in (data / "04_feature").rglob("*.parquet")} == shards
     assert {p: p.stat().st_mtime_ns for p in (data / "01_raw").rglob("*.jpg")} == raw
     assert (data / "08_reporting/textures/mini/metrics.json").read_bytes() == metrics
+    assert {p: p.stat().st_mtime_ns for p in (data / "06_models").rglob("*.lance")} == index
+    assert finished.load("index").version == version
     assert not list(data.rglob("*.tmp"))
 
 

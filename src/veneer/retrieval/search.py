@@ -155,8 +155,9 @@ def search(
     if thumbnails:
         small = index.take(rows["_rowid"].to_pylist(), ["thumbnail"])
         results = results.append_column("thumbnail", small["thumbnail"])
-    score, rank = pa.array(found.scores[kept], pa.float32()), np.arange(1, len(kept) + 1)
-    results = results.add_column(0, "score", score).add_column(0, "rank", pa.array(rank))
+    rank = pa.array(range(1, len(kept) + 1), pa.int32())
+    score = pa.array(found.scores[kept], pa.float32())
+    results = results.add_column(0, "score", score).add_column(0, "rank", rank)
     searched = index.rows if condition is None else index.count(condition)
     return Found(results, searched, label, confidence)
 

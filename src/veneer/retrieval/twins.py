@@ -7,11 +7,11 @@ group of near twins some may be less like the kept one than the threshold; a cha
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy import sparse
-from scipy.stats import norm
 
 from veneer.retrieval.pairs import Advance, cosines, pairs_above, require_threshold
 
@@ -203,8 +203,9 @@ def suggest_threshold(nearest: np.ndarray) -> float:
     if len(nearest) < _TOO_FEW:
         return USUAL_THRESHOLD
     distance = np.log(np.maximum(1 - nearest.astype(np.float64), 1e-6))
-    near, middle = np.quantile(distance, [norm.cdf(-1), 0.5])
-    least = middle - norm.isf(1 / len(distance)) * (middle - near)
+    normal = NormalDist()
+    near, middle = np.quantile(distance, [normal.cdf(-1), 0.5])
+    least = middle + normal.inv_cdf(1 / len(distance)) * (middle - near)
     return float(np.clip(1 - np.exp(least), LOWEST_THRESHOLD, HIGHEST_THRESHOLD))
 
 
@@ -216,6 +217,8 @@ def _codes(names: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 def _joined(parts: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
     """The parts [n] of all nodes once the nodes ``i`` and ``j`` are joined, from 0."""
+    from scipy import sparse
+
     a, b = parts[i], parts[j]
     apart = a != b
     if not apart.any():

@@ -51,8 +51,8 @@ def search_prompts(
     tables = []
     for prompt in prompts:
         found = search(index, Query(text=prompt), encoder, retrieval, k=k).results
-        prompts_column = pa.array([prompt] * len(found), pa.string())
-        tables.append(found.append_column("prompt", prompts_column).select(SEARCH_RESULTS.names))
+        found = found.append_column("prompt", pa.array([prompt] * len(found), pa.string()))
+        tables.append(found.select(SEARCH_RESULTS.names).cast(SEARCH_RESULTS))
     return pa.concat_tables([SEARCH_RESULTS.empty_table(), *tables])
 
 
