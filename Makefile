@@ -8,6 +8,10 @@ BIN := $(VENV)/bin
 # Rare extras are never implied; they are installed by hand, as in: uv pip install -e ".[spark]"
 EXTRAS := --extra dev
 
+UV_INSTALL = index="$$($(BIN)/python -m pip config list | sed -n "s/^\(global\|:env:\)\.index-url='\(.*\)'$$/\2/p" | tail -n 1)"; \
+	export VIRTUAL_ENV=$(VENV) $${index:+UV_DEFAULT_INDEX="$$index"}; \
+	$(BIN)/uv pip install --quiet --require-hashes --constraints requirements.lock -r pyproject.toml
+
 .PHONY: demo test install bench lock clean
 
 demo: install
@@ -28,13 +32,12 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	awk '/^uv==/ {on = 1} on {print} on && !/\\$$/ {exit}' requirements.lock > $(VENV)/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
-	index="$$($(BIN)/python -m pip config list | sed -n "s/^\(global\|:env:\)\.index-url='\(.*\)'$$/\2/p" | tail -n 1)"; \
-	export VIRTUAL_ENV=$(VENV) $${index:+UV_DEFAULT_INDEX="$$index"}; \
-	$(BIN)/uv pip install --quiet --require-hashes --constraints requirements.lock -r pyproject.toml $(EXTRAS) && \
-	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	$(UV_INSTALL) $(EXTRAS)
+	VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 bench: install
+	$(UV_INSTALL) $(EXTRAS) --extra bench
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 # Pin everything that pyproject.toml asks for, for all platforms and extras.

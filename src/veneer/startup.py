@@ -27,8 +27,6 @@ def quieten() -> None:
     os.environ["MLFLOW_CONFIGURE_LOGGING"] = "false"
     # Else MLflow imports IPython, which takes a second, to see whether it runs on Databricks' GPUs.
     os.environ.setdefault("MLFLOW_ENABLE_SGC_RUN_RESUMPTION_FOR_DATABRICKS_JOBS", "false")
-    # LanceDB's Rust parts warn of their own deprecations, and of tables that are not there yet.
-    os.environ.setdefault("LANCEDB_LOG", "error")
     # Kedro and kedro-mlflow still call OmegaConf's resolvers by their old name.
     warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
     # A class of kedro-mlflow makes MLflow warn when it is imported, past any filter.

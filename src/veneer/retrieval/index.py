@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import tempfile
 import threading
 from collections.abc import Coroutine, Iterable, Iterator
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -324,9 +326,15 @@ def open_known(folder: Path) -> Index | None:
 
 def connect(folder: Path) -> Any:
     """The database in a folder."""
+    return _lancedb().connect(str(folder))
+
+
+def _lancedb() -> ModuleType:
+    # Its Rust parts warn on stderr of their own deprecations, and of tables that are not there yet.
+    os.environ.setdefault("LANCEDB_LOG", "error")
     import lancedb
 
-    return lancedb.connect(str(folder))
+    return lancedb
 
 
 def ready_version(table: Any) -> int | None:
@@ -342,9 +350,7 @@ def _open_table(folder: Path) -> Any:
 
 
 async def _open_asynchronous(folder: Path, version: int) -> Any:
-    import lancedb
-
-    connection = await lancedb.connect_async(str(folder))
+    connection = await _lancedb().connect_async(str(folder))
     table = await connection.open_table(TABLE)
     await table.checkout(version)
     return table
