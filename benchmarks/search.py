@@ -10,8 +10,8 @@ made by veneer, with all its columns; those of the smaller one have 5 000 bytes 
 
 Compared, on the same queries, the ten nearest of each, one query at a time:
 
-- ``lancedb_ann``: veneer's index of a large collection, from disk; all that is known of the results
-  is read, and their cosines are computed anew;
+- ``lancedb_ann``: veneer's index of a large collection, from disk: ids and exact cosines;
+- ``lancedb_ann_all``: the same with all that is known of the results, as a search shows it;
 - ``veneer_exact``: the same without the index of vectors, in memory, as veneer searches small
   collections (up to 100 000 rows);
 - ``lancedb_exact``: LanceDB's own exact search of the same table, from disk;
@@ -68,13 +68,14 @@ FILTERS = {"1%": "rare", "10%": "some"}
 HNSW = {"m": 16, "ef_construction": 100, "ef": 128}
 ENGINES = (
     "lancedb_ann",
+    "lancedb_ann_all",
     "veneer_exact",
     "lancedb_exact",
     "faiss_flat",
     "faiss_hnsw",
     "numpy",
 )
-LANCEDB = ("lancedb_ann", "veneer_exact", "lancedb_exact")
+LANCEDB = ("lancedb_ann", "lancedb_ann_all", "veneer_exact", "lancedb_exact")
 Search = Callable[[np.ndarray], np.ndarray]
 
 
@@ -268,17 +269,20 @@ def create_lancedb(folder: Path) -> None:
             )
 
     nothing = schema.empty_table()
-    write_index(folder / "lancedb", Update(schema, options_of(), None, [], nothing, count, batches))
+    write_index(
+        folder / "lancedb", Update(schema, options_of(), None, True, [], nothing, count, batches)
+    )
 
 
-def open_veneer(folder: Path, where: str | None = None, exact: bool = False) -> Search:
-    """A search of veneer's index; ``exact`` in memory, as of small tables."""
+def open_veneer(folder: Path, engine: str, where: str | None = None) -> Search:
+    """A search of veneer's index; ``veneer_exact`` in memory, as of small tables."""
     index, options = Index(folder / "lancedb"), options_of()
-    if exact:
+    columns = index.metadata if engine == "lancedb_ann_all" else ()
+    if engine == "veneer_exact":
         index.is_approximate = False
 
     def search(vector: np.ndarray) -> np.ndarray:
-        found = index.nearest(vector, K, options, where).rows["id"]
+        found = index.nearest(vector, K, options, where, columns).rows["id"]
         return np.array([int(each[32:], 16) for each in found.to_pylist()])
 
     return search
@@ -386,7 +390,7 @@ def measured(folder: Path, engine: str, seconds: str, where: str = "") -> dict:
     if engine == "lancedb_exact":
         search = open_lancedb(folder)
     elif engine in LANCEDB:
-        search = open_veneer(folder, where or None, engine == "veneer_exact")
+        search = open_veneer(folder, engine, where or None)
     else:
         search = open_numpy(folder) if engine == "numpy" else open_faiss(folder, engine)
     search(queries[0])

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kedro.config import MissingConfigException
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.project import settings
 from kedro.framework.startup import bootstrap_project
 
 from veneer.encoders.encoder import Encoder
 from veneer.encoders.encoder import open_encoder as open_by_name
+from veneer.errors import VeneerError
 from veneer.hooks import VeneerHooks
 from veneer.parameters import Parameters
 
@@ -73,5 +75,14 @@ def open_project(
         runtime_params=params,
         hook_manager=manager,
     )
-    hooks.after_context_created(context)
-    return Project(hooks.parameters, context.catalog)
+    try:
+        hooks.after_context_created(context)
+        return Project(hooks.parameters, context.catalog)
+    except MissingConfigException as error:
+        known = sorted(
+            each.name for each in (path / settings.CONF_SOURCE).iterdir() if each.is_dir()
+        )
+        raise VeneerError(
+            f"Reading the configuration: there is no environment {env!r} in "
+            f"{settings.CONF_SOURCE}, there are {', '.join(known)}."
+        ) from error

@@ -139,7 +139,7 @@ def test_what_decodes_badly_now_is_refused_and_the_rest_goes_on(project, tmp_pat
     ImageRowsDataset(str(folder)).save(Stream(rows.schema, lambda: iter(spoilt.to_batches())))
 
     with caplog.at_level(logging.WARNING, logger="veneer"):
-        project.run("embedding", "modeling", "reporting", **options)
+        project.run("embedding", "modeling", "retrieval", "reporting", **options)
     assert "2 images cannot be decoded any more and have no vector: 2 truncated" in caplog.text
     refused = project.load("not_embedded", **options)
     assert refused["sha"].to_pylist() == [rows["sha"][place].as_py() for place in (3, 20)]

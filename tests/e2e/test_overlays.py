@@ -42,14 +42,14 @@ def rn50(tmp_path_factory):
     return file
 
 
-@pytest.fixture(scope="module", params=[("minc", MINC, 4), ("dtd", DTD, 3)], ids=["minc", "dtd"])
+@pytest.fixture(scope="module", params=[("minc", MINC, 3), ("dtd", DTD, 2)], ids=["minc", "dtd"])
 def finished(request, project, rn50):
     env, classes, count = request.param
     write_images(project.path / "data/01_raw" / env, dict.fromkeys(classes, count))
     (project.path / "conf" / env / "parameters" / "encoders.yml").write_text(
         f"encoders:\n  rn50: {{pretrained: {rn50}, quick_gelu: true}}\n"
     )
-    for pipeline in ("data_processing", "embedding", "modeling", "reporting"):
+    for pipeline in ("data_processing", "embedding", "modeling", "retrieval", "reporting"):
         project.run(pipeline, env=env)
     return project, env, classes, count
 
@@ -72,6 +72,7 @@ def test_experiment_is_named_after_the_encoder(finished):
         "data_processing",
         "embedding",
         "modeling",
+        "retrieval",
         "reporting",
     }
     assert {r.info.status for r in runs} == {"FINISHED"}

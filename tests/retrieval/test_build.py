@@ -1,8 +1,12 @@
 """An index is what its rows are, whatever it was before, and whatever happens meanwhile."""
 
+import errno
+import os
 import subprocess
 import sys
 import threading
+import time
+from datetime import timedelta
 
 import lancedb
 import numpy as np
@@ -13,8 +17,8 @@ from support import ROOT, encode, noise_image
 
 from veneer.errors import VeneerError
 from veneer.images import to_rgb
-from veneer.retrieval.build import write_index
-from veneer.retrieval.index import TABLE, Index, connect
+from veneer.retrieval.build import compare, write_index
+from veneer.retrieval.index import TABLE, Index, connect, disk_array
 
 
 @pytest.fixture
@@ -60,7 +64,7 @@ def test_nothing_new_makes_no_work(collection):
     rows = collection.rows()
     collection.build(rows)
     update = collection.plan(rows)
-    assert (update.known is not None, update.rows, len(update.changed), update.removed) == (
+    assert (not update.anew, update.rows, len(update.changed), update.removed) == (
         True,
         0,
         0,
@@ -98,7 +102,7 @@ def test_an_update_gives_what_a_fresh_build_gives(collection, tmp_path, options)
 def test_another_encoder_or_thumbnail_makes_all_anew(collection):
     rows = collection.rows()
     collection.build(rows)
-    assert collection.plan(rows, fingerprint="another").known is None
+    assert collection.plan(rows, fingerprint="another").anew
     index = collection.build(rows, fingerprint="another")
     assert (index.rows, index.card.fingerprint) == (30, "another")
 
@@ -232,9 +236,62 @@ def test_killed_in_a_rebuild_the_old_table_is_whole(collection, tmp_path, step, 
     assert after.rows == 39
 
 
+def test_a_first_build_that_was_killed_is_no_hindrance(collection, tmp_path):
+    code = KILLED.format(
+        tests=str(ROOT / "tests"),
+        src=str(ROOT / "src"),
+        step="rows",
+        path=str(tmp_path),
+        fingerprint="an encoder",
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == -9, done.stderr
+    with pytest.raises(VeneerError, match="not there"):
+        Index(collection.folder)
+    assert collection.build().rows == 30
+
+
+@pytest.mark.parametrize("options", [EXACT, APPROXIMATE], ids=["exact", "approximate"])
+def test_an_old_index_is_updated_and_its_files_go_in_time(collection, monkeypatch, options):
+    monkeypatch.setattr("veneer.retrieval.build.KEPT", timedelta(milliseconds=1))
+    rows = collection.rows()
+    before = collection.build(rows, options=options)
+    sizes = []
+    for turn in range(4):
+        time.sleep(0.01)
+        after = collection.build(rows, side=f"side {turn}", options=options)
+        assert {row["split"] for row in contents(after)} == {f"side {turn}"}
+        assert before.count() == 30  # who has the version before open can go on
+        before = after
+        sizes.append(
+            sum(
+                file.stat().st_size for file in collection.folder.rglob("*.lance") if file.is_file()
+            )
+        )
+    assert sizes[-1] <= 1.5 * sizes[1]
+
+
+def test_rows_whose_numbers_are_missing_are_not_changed_by_that():
+    table = pa.table({"id": ["a", "b", "c"], "weight": [1.0, float("nan"), None]})
+    added, changed, removed = compare(table, table)
+    assert (added.to_pylist(), changed.to_pylist(), removed) == ([False] * 3, [False] * 3, [])
+
+
+def test_no_space_for_temporary_files_is_a_sentence(monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(VeneerError, match=r"No space left.*TMPDIR"):
+        disk_array((1000, 1000))
+
+
 def test_two_builds_at_once_are_refused(collection):
     rows = collection.rows()
+    first = collection.plan(rows)
     collection.build(rows)
+    with pytest.raises(VeneerError, match="another run has built it meanwhile"):
+        write_index(collection.folder, first)
     update = collection.plan(rows.slice(0, 20))
     collection.build(rows.slice(0, 10))
     with pytest.raises(VeneerError, match="another run has built it meanwhile"):

@@ -201,6 +201,24 @@ def test_a_search_can_be_confined_to_the_class_that_a_head_predicts(rows_and_ind
         find(index, Query(text="moss"), classifier=other)
 
 
+def test_an_approximate_index_finds_all_that_pass_a_filter(tmp_path):
+    collection = Collection(tmp_path, {"banded": 40, "dotted": 30, "rare": 3})
+    options = EXACT.model_copy(
+        update={"from_rows": 20, "partition_rows": 3, "nprobes": 1, "refine_factor": 2}
+    )
+    rows = collection.rows()
+    index = collection.build(rows, options=options)
+    assert index.is_approximate
+    query = FakeEncoder().embed_texts(["moss"])[0]
+    for row in rows.to_pylist():
+        found = index.nearest(query, 5, options, f"id = '{row['id']}'")
+        assert found.rows["id"].to_pylist() == [row["id"]]
+    assert len(index.nearest(query, 5, options, "label = 'rare'").scores) == 3
+    everything = index.nearest(query, 100, options)
+    wanted = exact(rows.to_pylist(), query)
+    assert everything.rows["id"].to_pylist() == [row["id"] for _, row in wanted]
+
+
 def test_thumbnails_come_when_they_are_asked_for(rows_and_index):
     _, index = rows_and_index
     found = find(index, Query(text="moss"), k=3, thumbnails=True).results

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from kedro.framework.cli.project import PARAMS_ARG_HELP
@@ -24,6 +26,17 @@ def project_options(command: Callable) -> Callable:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to stdout.")
+
+
+class Number(click.FloatRange):
+    """A number within limits, which ``nan`` is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read what was given."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return number
 
 
 def picture_option(name: str, help_: str) -> Callable:

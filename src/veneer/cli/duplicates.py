@@ -10,6 +10,7 @@ import click
 from kedro.framework.startup import ProjectMetadata
 
 from veneer.cli.common import (
+    Number,
     json_option,
     one_line,
     picture_option,
@@ -30,7 +31,7 @@ SHOWN = 60  # groups on a sheet
 @click.command()
 @click.option(
     "--threshold",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Number(0, 1, min_open=True),
     help="Cosine from which two images are near-duplicates; by default the collection's own.",
 )
 @click.option("--against", metavar="COLLECTION", help="Look for them in another collection.")
@@ -130,29 +131,37 @@ def _card(project: Project) -> dict:
 
 
 def in_words(card: dict) -> str:
-    """What was found in a collection, in one sentence or two."""
+    """What was found in a collection, in a few sentences."""
     origin = "as the distribution suggests"
     if card["threshold"] != card["suggested"]:
-        origin = f"the distribution suggests {card['suggested']:.3f}"
+        origin = f"the distribution suggests {card['suggested']:.4g}"
+    threshold = f"cosine from {card['threshold']:.4g}, {origin}"
+    if not card["groups"]:
+        return f"None of {card['images']:,} images is there more than once ({threshold})."
     told = (
-        f"{card['groups']:,} groups of {card['in_groups']:,} images, of {card['images']:,}: "
-        f"{card['to_drop']:,} could go, {card['exact']:,} byte-identical and {card['near']:,} near "
-        f"ones (cosine from {card['threshold']:.3f}, {origin})."
+        f"{_count(card['groups'], 'group')} of {card['in_groups']:,} images, of "
+        f"{card['images']:,}: {card['to_drop']:,} could go, {card['exact']:,} byte-identical and "
+        f"{card['near']:,} near ({threshold})."
     )
     for count, what in (
         (card["split_leaks"], "on more than one side of the split"),
         (card["label_conflicts"], "under more than one label"),
     ):
         if count:
-            told += f" {count:,} groups are {what}."
+            told += f" {_count(count, 'group')} {'is' if count == 1 else 'are'} {what}."
     return told
 
 
 def _shared_in_words(rows: pa.Table, card: dict) -> str:
     return (
-        f"{len(rows):,} images of {card['collection']} are in {card['against']}, too (cosine from "
-        f"{card['threshold']:.3f})."
+        f"{_count(len(rows), 'image')} of {card['collection']} "
+        f"{'is' if len(rows) == 1 else 'are'} in {card['against']}, too (cosine from "
+        f"{card['threshold']:.4g})."
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _line(row: dict) -> str:

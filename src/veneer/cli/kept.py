@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,16 @@ from veneer.streams import Stream
 
 
 def require_new(target: Project) -> None:
-    """Raise a :class:`VeneerError` if anything is there of the collection that is to be written."""
+    """Raise a :class:`VeneerError` if a collection of this name cannot be written.
+
+    Nothing of it may be there, and ``--params`` has to be able to name it.
+    """
+    name = target.parameters.source.collection
+    if not re.fullmatch(r"[\w.+ -]+", name) or name.lower() in ("null", "~"):
+        raise VeneerError(
+            f"Writing the collection {name!r}: --params could not name it. Use letters, digits, "
+            "spaces, and any of . _ + - in its name."
+        )
     for name in ("raw_images", "image_rows", "embeddings"):
         if target.catalog[name].exists():
             raise VeneerError(
@@ -67,16 +77,18 @@ def _params(given: dict[str, Any], project: Project, name: str) -> str:
     """What ``--params`` has to say, so that the collection is read as it was written."""
     wanted = {"source.kind": "parquet", "source.parquet.path": None}
     wanted |= {f"source.parquet.{column}": column for column in ("image", "label")}
-    wanted["source.parquet.text"] = ["text"]
-    if project.parameters.splits.method == "official":
-        wanted["source.parquet.split"] = "split"
-    source = project.parameters.source.model_dump()
-    present = _flat({"source": {"kind": source["kind"], "parquet": source["parquet"]}})
+    # The sides stay as they are, so that figures can be compared.
+    wanted |= {"source.parquet.text": ["text"], "source.parquet.split": "split"}
+    wanted["splits.method"] = "official"
+    parameters = project.parameters.model_dump(include={"source", "splits"})
+    present = _flat(parameters)
+    elsewhere = tuple(f"source.{each}" for each in ("kind", "folder", "parquet", "csv", "download"))
     again = {
         key: value
         for key, value in _flat(given).items()
-        if key not in ("collection", "images") and not key.startswith("source.")
+        if key not in ("collection", "images") and not key.startswith(elsewhere)
     }
+    again = {key: value for key, value in again.items() if key not in wanted}
     differing = {key: value for key, value in wanted.items() if present[key] != value}
     return ",".join(
         f"{key}={_written(value)}"

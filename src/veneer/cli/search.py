@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 from kedro.framework.startup import ProjectMetadata
 
-from veneer.cli.common import json_option, one_line, project_options, sheet_option, write_picture
+from veneer.cli.common import (
+    Number,
+    json_option,
+    one_line,
+    project_options,
+    sheet_option,
+    write_picture,
+)
 
 if TYPE_CHECKING:
     from veneer.retrieval.search import Found
@@ -25,13 +32,13 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--image-weight",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     help="Of the image, where words are given as well.",
 )
-@click.option("--min-score", type=click.FloatRange(-1, 1), help="Smallest cosine of a result.")
+@click.option("--min-score", type=Number(-1, 1), help="Smallest cosine of a result.")
 @click.option(
     "--diversify",
-    type=click.FloatRange(0, 1),
+    type=Number(0, 1),
     metavar="COSINE",
     help="Leave out what is so near to a better result, as in 0.95.",
 )

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from veneer.atomic import making_folder
 from veneer.datasets.shards import GROUP_ROWS, SHARD_BYTES
+from veneer.errors import VeneerError
 
 COLUMNS = ("image", "label", "text")
 
@@ -40,8 +41,15 @@ def write_collection(
     Raises
     ------
     VeneerError
-        When it cannot be written.
+        When it cannot be written, or an attribute has the name of another column.
     """
+    taken = {"split", *COLUMNS} & set(_attributes(image_rows))
+    if taken:
+        raise VeneerError(
+            f"Writing a collection into {folder}: its attribute {sorted(taken)[0]!r} would be a "
+            "column of the same name as another one. Call it otherwise in source.attributes, and "
+            "run data_processing again."
+        )
     written = 0
     with making_folder(folder) as temporary:
         writer, number = None, 0
@@ -62,9 +70,9 @@ def write_collection(
 def _batches(
     image_rows: ds.Dataset, ids: pa.ChunkedArray, splits: pa.Table
 ) -> Iterator[pa.RecordBatch]:
-    has_attributes = "attributes" in image_rows.schema.names
+    attributes = _attributes(image_rows)
     batches = image_rows.to_batches(
-        columns=["id", *COLUMNS, *(["attributes"] if has_attributes else [])],
+        columns=["id", *COLUMNS, *(["attributes"] if attributes else [])],
         filter=ds.field("id").isin(ids.combine_chunks()),
         batch_size=GROUP_ROWS,
         # Rows carry whole files: reading far ahead would fill the memory.
@@ -77,8 +85,12 @@ def _batches(
             continue
         columns = {name: batch[name] for name in COLUMNS}
         columns["split"] = sides.take(pc.index_in(batch["id"], split_ids))
-        if has_attributes:
-            fields = batch.schema.field("attributes").type
-            for place, field in enumerate(fields):
-                columns.setdefault(field.name, pc.struct_field(batch["attributes"], place))
+        for name in attributes:
+            columns[name] = pc.struct_field(batch["attributes"], name)
         yield pa.RecordBatch.from_pydict(columns)
+
+
+def _attributes(image_rows: ds.Dataset) -> list[str]:
+    if "attributes" not in image_rows.schema.names:
+        return []
+    return [field.name for field in image_rows.schema.field("attributes").type]

@@ -7,7 +7,7 @@ from pathlib import Path
 from kedro.io import AbstractDataset
 
 from veneer.retrieval.build import Update, write_index
-from veneer.retrieval.index import TABLE, Index, open_known
+from veneer.retrieval.index import Index, open_known, table_folder
 
 
 class IndexDataset(AbstractDataset[Update, Index | None]):
@@ -35,7 +35,7 @@ class IndexDataset(AbstractDataset[Update, Index | None]):
         write_index(self._path, data)
 
     def _exists(self) -> bool:
-        return (self._path / f"{TABLE}.lance").is_dir()
+        return table_folder(self._path).is_dir()
 
     def _describe(self) -> dict:
         return {"path": str(self._path)}

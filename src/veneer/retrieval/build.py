@@ -32,10 +32,14 @@ from veneer.retrieval.index import (
     Index,
     IndexCard,
     among,
+    card_of,
     connect,
     disk_array,
+    open_table,
     partitions,
     ready_version,
+    table_folder,
+    what_of,
 )
 from veneer.retrieval.options import ApproximateOptions
 from veneer.schema import IMAGE, fingerprint_of, vectors
@@ -43,7 +47,8 @@ from veneer.schema import IMAGE, fingerprint_of, vectors
 logger = logging.getLogger(__name__)
 
 KEPT = timedelta(hours=1)
-"""How long the files of an old version stay, for those who are still reading it."""
+"""Old versions that were made longer ago go with the build after the one that replaced them. Until
+then who has one open can go on reading it."""
 
 BATCH = 256  # rows that are made together
 MOST_SEGMENTS = 4  # of an index; each is searched by itself
@@ -58,8 +63,10 @@ class Update:
     schema : Schema
         As :func:`index_schema` gives it.
     options : ApproximateOptions
-    known : int or None
-        The version that is to be changed; None where all rows are in ``added``.
+    seen : int or None
+        The version that readers saw when this was planned; None where there was none.
+    anew : bool
+        Whether ``added`` makes all rows, and nothing of what is there stays.
     removed : list of str
         Ids of rows that are to go.
     changed : Table
@@ -72,7 +79,8 @@ class Update:
 
     schema: pa.Schema
     options: ApproximateOptions
-    known: int | None
+    seen: int | None
+    anew: bool
     removed: list[str]
     changed: pa.Table
     rows: int
@@ -109,8 +117,9 @@ def plan_update(
     wanted = _metadata(image_rows, splits, schema)
     embedded = embeddings.to_table(columns=["sha"])["sha"].combine_chunks()
     wanted = wanted.filter(pc.is_in(wanted["sha"], embedded))
-    if known is None or known.card != card or not known.schema.equals(schema):
-        known, added, changed, removed = None, wanted, wanted.slice(0, 0), []
+    anew = known is None or known.card != card or not known.schema.equals(schema)
+    if anew:
+        added, changed, removed = wanted, wanted.slice(0, 0), []
     else:
         is_added, is_changed, removed = compare(known.table(wanted.column_names), wanted)
         added, changed = wanted.filter(is_added), wanted.filter(is_changed)
@@ -118,6 +127,7 @@ def plan_update(
         schema,
         options,
         None if known is None else known.version,
+        anew,
         removed,
         changed,
         len(added),
@@ -228,6 +238,8 @@ def compare(known: pa.Table, wanted: pa.Table) -> tuple[pa.Array, pa.Array, list
     before, after = _flat(known.take(place)), _flat(wanted)
     for name in after.column_names:
         old, new = before[name], after[name]
+        if pa.types.is_floating(new.type):  # NaN is not equal to itself
+            old, new = (pc.if_else(pc.is_nan(each), None, each) for each in (old, new))
         differ = pc.not_equal(old, new)  # null where either is
         one_is_null = pc.xor(pc.is_null(old), pc.is_null(new))
         changed = pc.or_(changed, pc.or_(one_is_null, pc.fill_null(differ, False)))
@@ -253,29 +265,47 @@ def write_index(folder: Path, update: Update) -> None:
     VeneerError
         When another process is writing it, or it cannot be written.
     """
-    with alone_in(folder, f"Building the index {folder / TABLE}"), _telling_of_writing(folder):
-        if update.known is None:
+    with (
+        alone_in(folder, f"Building the index {table_folder(folder)}"),
+        _telling_of_writing(folder),
+    ):
+        table = open_table(folder)
+        seen = None if table is None else ready_version(table)
+        if seen != update.seen and not (update.anew and card_of(table.schema) is None):
+            raise VeneerError(
+                f"Building the index {table_folder(folder)}: another run has built it meanwhile. "
+                "Run again."
+            )
+        if seen is not None:
+            _clean(table, seen)
+        if update.anew:
             batches = pa.RecordBatchReader.from_batches(update.schema, update.added())
             table = connect(folder).create_table(TABLE, data=batches, mode="overwrite")
         else:
-            table = connect(folder).open_table(TABLE)
-            _change(table, update, folder)
+            _change(table, update)
         _index_columns(table, update.options)
-        # Moving a tag replaces one small file.
-        if READY in table.tags.list():
-            table.tags.update(READY, table.version)
-        else:
-            table.tags.create(READY, table.version)
+        _make_ready(table)
 
 
-def _change(table: Any, update: Update, folder: Path) -> None:
-    if ready_version(table) != update.known:
-        raise VeneerError(
-            f"Building the index {folder / TABLE}: another run has built it meanwhile. Run again."
-        )
-    if table.version != update.known:  # what a killed run has left
-        table.checkout(update.known)
+def _clean(table: Any, ready: int) -> None:
+    """Undo what a killed run has left, and remove the files of old versions."""
+    if table.version != ready:
+        table.checkout(ready)
         table.restore()
+        _make_ready(table)  # LanceDB removes no version before one that has a tag
+    table.optimize(cleanup_older_than=KEPT)
+    _make_ready(table)
+
+
+def _make_ready(table: Any) -> None:
+    """Show the newest version to readers: one small file is replaced."""
+    if READY not in table.tags.list():
+        table.tags.create(READY, table.version)
+    elif ready_version(table) != table.version:
+        table.tags.update(READY, table.version)
+
+
+def _change(table: Any, update: Update) -> None:
     for start in range(0, len(update.removed), AT_ONCE):
         table.delete(among("id", update.removed[start : start + AT_ONCE]))
     for start in range(0, len(update.changed), AT_ONCE):
@@ -288,13 +318,14 @@ def _change(table: Any, update: Update, folder: Path) -> None:
 
 
 def _index_columns(table: Any, options: ApproximateOptions) -> None:
-    """See to the indices of a large table; join small fragments, and remove old files."""
+    """See to the indices of a large table, and join small fragments."""
     rows = table.count_rows()
     wanted = _indices(table.schema, rows, options) if rows >= options.from_rows else {}
     for index in table.list_indices():
         if index.name not in wanted:
             table.drop_index(index.name)
-    table.optimize(cleanup_older_than=KEPT)  # indexes what is new, as segments of their own
+    # Indexes what is new, as segments of their own. What readers see now must not be removed.
+    table.optimize(cleanup_older_than=timedelta(days=36_500))
     for name, (column, config) in wanted.items():
         stats = table.index_stats(name)
         if stats is None or stats.num_indices > MOST_SEGMENTS or stats.num_unindexed_rows:
@@ -329,9 +360,8 @@ def _telling_of_writing(folder: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:
-        what = " ".join(str(error).split())[:300]
         raise VeneerError(
-            f"Building the index {folder / TABLE}: {what}. What was there before can still be "
-            f"searched. Free some space, or make the folder writable; if {TABLE}.lance is damaged, "
-            "delete it. Then run kedro run --pipelines retrieval again."
+            f"Building the index {table_folder(folder)}: {what_of(error)}. What could be searched "
+            "before still can. Free some space, or make the folder writable; if its files are "
+            "damaged, delete it. Then run kedro run --pipelines retrieval again."
         ) from error

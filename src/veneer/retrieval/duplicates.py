@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from veneer.errors import VeneerError
 from veneer.progress import progress
-from veneer.retrieval.index import TABLE, Index
+from veneer.retrieval.index import Index, table_folder
 from veneer.retrieval.pairs import count_pairs, nearest_cosines
 from veneer.retrieval.twins import (
     TWINS,
@@ -100,8 +100,9 @@ def find_shared_images(index: Index, other: Index, threshold: float) -> pa.Table
     """
     if index.card.fingerprint != other.card.fingerprint:
         raise VeneerError(
-            f"Comparing {index.folder / TABLE} with {other.folder / TABLE}: the vectors are of "
-            f"different encoders, [{index.card.fingerprint}] and [{other.card.fingerprint}]."
+            f"Comparing {table_folder(index.folder)} with {table_folder(other.folder)}: the "
+            f"vectors are of different encoders, [{index.card.fingerprint}] and "
+            f"[{other.card.fingerprint}]."
         )
     rows, matrix = index.vectors(COLUMNS)
     other_rows, other_matrix = other.vectors(COLUMNS)

@@ -6,9 +6,10 @@ import asyncio
 import json
 import logging
 import os
+import re
 import tempfile
 import threading
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -70,7 +71,7 @@ class Candidates:
     Attributes
     ----------
     rows : Table
-        ``_rowid`` and the columns that tell of an image.
+        ``_rowid``, ``id``, ``sha``, and the columns that were asked for.
     vectors : float32 array [n, D]
     scores : float32 array [n]
         Cosines.
@@ -103,7 +104,9 @@ class Index:
         self._lock = threading.Lock()
         self._read: tuple[pa.Table, np.ndarray] | None = None
         with telling_of_reading(folder):
-            self._table = _open_table(folder)
+            self._table = open_table(folder)
+            if self._table is None:
+                raise _missing(folder)
             self.version = ready_version(self._table)
             if self.version is None:
                 raise _missing(folder)
@@ -130,7 +133,7 @@ class Index:
     def refreshed(self) -> Index:
         """The newest version: this very index where nothing was written since."""
         with telling_of_reading(self.folder):
-            newest = ready_version(_open_table(self.folder))
+            newest = ready_version(connect(self.folder).open_table(TABLE))
         return self if newest == self.version else Index(self.folder)
 
     def count(self, where: str | None = None) -> int:
@@ -197,6 +200,7 @@ class Index:
         k: int,
         options: ApproximateOptions,
         where: str | None = None,
+        columns: Sequence[str] = (),
     ) -> Candidates:
         """The ``k`` rows of the largest cosine, fewer where fewer pass the filter.
 
@@ -208,24 +212,37 @@ class Index:
             How thoroughly a table with an index of vectors is searched.
         where : str, optional
             As :func:`veneer.retrieval.filters.compile_filter` gives it.
+        columns : sequence of str
+            Of :attr:`metadata`: what is to be known of the rows besides ``id`` and ``sha``.
 
         Notes
         -----
         Cosines are computed in double precision and rounded, so that images of equal vectors have
         equal scores; those come in the order of their ``id``.
         """
+        columns = list(dict.fromkeys(["id", "sha", *columns]))
         if self.is_approximate:
-            rows, near = self._approximate(vector, k, options, where)
+            nprobes = max(options.nprobes, round(partitions(self.rows, options) ** 0.5))
+            rows, near = self._approximate(vector, k, options, where, columns, nprobes)
+            # Few of the rows that pass may lie in the partitions that were looked through.
+            if len(rows) < min(k, self.rows) and len(rows) < min(k, self.count(where)):
+                rows, near = self._approximate(vector, k, options, where, columns, None)
         else:
-            rows, near = self._exact(vector, k, where)
+            rows, near = self._exact(vector, k, where, columns)
         scores = (near.astype(np.float64) @ vector.astype(np.float64)).astype(np.float32)
         order = np.lexsort((np.asarray(rows["id"].to_pylist(), object), -scores))[:k]
         return Candidates(rows.take(order), near[order], scores[order])
 
     def _approximate(
-        self, vector: np.ndarray, k: int, options: ApproximateOptions, where: str | None
+        self,
+        vector: np.ndarray,
+        k: int,
+        options: ApproximateOptions,
+        where: str | None,
+        columns: list[str],
+        nprobes: int | None,
     ) -> tuple[pa.Table, np.ndarray]:
-        nprobes = max(options.nprobes, round(partitions(self.rows, options) ** 0.5))
+        """Candidates from the nearest partitions; from all of them where no number is given."""
 
         async def found() -> pa.Table:
             query = (
@@ -233,20 +250,24 @@ class Index:
                 .nearest_to(vector)
                 .column("vector")
                 .distance_type("cosine")
-                .nprobes(nprobes)
+                .nprobes(nprobes or partitions(self.rows, options))
                 .refine_factor(options.refine_factor)
                 .limit(k)
                 # Without the last one LanceDB warns of a change to come.
-                .select([*self.metadata, "vector", "_distance"])
+                .select([*columns, "vector", "_distance"])
                 .with_row_id()
             )
+            # No fixed number takes twice as long as this one even where it is not exceeded.
+            query = query if nprobes else query.maximum_nprobes(0)
             return await (query if where is None else query.where(where)).to_arrow()
 
         with telling_of_reading(self.folder):
             table = _run(found())
-        return table.select(["_rowid", *self.metadata]), vectors(table["vector"])
+        return table.select(["_rowid", *columns]), vectors(table["vector"])
 
-    def _exact(self, vector: np.ndarray, k: int, where: str | None) -> tuple[pa.Table, np.ndarray]:
+    def _exact(
+        self, vector: np.ndarray, k: int, where: str | None, columns: list[str]
+    ) -> tuple[pa.Table, np.ndarray]:
         rows, matrix = self._in_memory()
         scores = matrix @ vector.astype(np.float32)
         if where is not None:
@@ -261,7 +282,7 @@ class Index:
             # All that may be among the best when their cosines are computed more precisely.
             kth = np.partition(scores, -k)[-k]
             places = places[scores >= kth - ROUNDING]
-        return rows.take(places), matrix[places]
+        return rows.select(["_rowid", *columns]).take(places), matrix[places]
 
     def _in_memory(self) -> tuple[pa.Table, np.ndarray]:
         with self._lock:  # threads that search first at the same time read once
@@ -277,17 +298,32 @@ class Index:
         """Raise a :class:`VeneerError` if the vectors are of another encoder."""
         if self.card.fingerprint != fingerprint:
             raise VeneerError(
-                f"Searching the index {self.folder / TABLE}: it holds vectors of the encoder "
+                f"Searching the index {table_folder(self.folder)}: it holds vectors of the encoder "
                 f"[{self.card.fingerprint}], and the encoder {name} is now [{fingerprint}]. Build "
                 "it anew with kedro run --pipelines embedding,retrieval, or use that encoder."
             )
 
 
 def disk_array(shape: tuple[int, int]) -> np.ndarray:
-    """A float32 array that takes no memory of its own: a file without a name, gone with it."""
+    """A float32 array that takes no memory of its own: a file without a name, gone with it.
+
+    Raises
+    ------
+    VeneerError
+        When there is no space for it among the temporary files.
+    """
     if not all(shape):
         return np.empty(shape, np.float32)
+    size = 4 * shape[0] * shape[1]
     with tempfile.TemporaryFile() as file:
+        try:
+            if hasattr(os, "posix_fallocate"):  # else writing into it would end the process
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise VeneerError(
+                f"Keeping {size / 1e6:,.0f} MB of vectors in {tempfile.gettempdir()}: "
+                f"{error.strerror}. Free some space there, or name another folder in TMPDIR."
+            ) from error
         return np.memmap(file, np.float32, "w+", shape=shape)
 
 
@@ -313,10 +349,10 @@ def open_known(folder: Path) -> Index | None:
     VeneerError
         When a table stands in its place that is not veneer's.
     """
-    if not (folder / f"{TABLE}.lance").exists():
-        return None
     with telling_of_reading(folder):
-        table = _open_table(folder)
+        table = open_table(folder)
+        if table is None:
+            return None
         if CARD not in (table.schema.metadata or {}):
             raise _foreign(folder)
         if ready_version(table) is None or card_of(table.schema) is None:
@@ -343,9 +379,17 @@ def ready_version(table: Any) -> int | None:
     return tags[READY]["version"] if READY in tags else None
 
 
-def _open_table(folder: Path) -> Any:
-    if not (folder / f"{TABLE}.lance").exists():
-        raise _missing(folder)
+def table_folder(folder: Path) -> Path:
+    """The table in a folder."""
+    return folder / f"{TABLE}.lance"
+
+
+def open_table(folder: Path) -> Any:
+    """The newest version of the table, whether it is ready or not; None where there is none."""
+    place = table_folder(folder)
+    # A first build that was killed has left data, and no version yet.
+    if not place.exists() or (place.is_dir() and not any(place.glob("_versions/*"))):
+        return None
     return connect(folder).open_table(TABLE)
 
 
@@ -380,16 +424,23 @@ def partitions(rows: int, options: ApproximateOptions) -> int:
 
 def _missing(folder: Path) -> VeneerError:
     return VeneerError(
-        f"Opening the index {folder / TABLE}: it is not there. Build it with kedro run --pipelines "
-        "retrieval (or everything, with kedro run), with the same --env and --params."
+        f"Opening the index {table_folder(folder)}: it is not there. Build it with kedro run "
+        "--pipelines retrieval (or everything, with kedro run), with the --env and --params of "
+        "this collection and encoder."
     )
 
 
 def _foreign(folder: Path) -> VeneerError:
     return VeneerError(
-        f"Opening the index {folder / TABLE}: this LanceDB table was not made by this version of "
-        f"veneer. Move {TABLE}.lance away, and build it with kedro run --pipelines retrieval."
+        f"Opening the index {table_folder(folder)}: this LanceDB table was not made by this "
+        "version of veneer. Move it away, and build the index with kedro run --pipelines retrieval."
     )
+
+
+def what_of(error: BaseException) -> str:
+    """What LanceDB says, on one line, without the places in its sources."""
+    said = re.sub(r",? ?\(?/\S+\.rs:\d+(:\d+)?\)?", "", str(error))
+    return " ".join(said.split())[:300] or type(error).__name__
 
 
 @contextmanager
@@ -404,8 +455,7 @@ def telling_of_reading(folder: Path) -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
     except BaseException as error:
-        what = " ".join(str(error).split())[:300] or type(error).__name__
         raise VeneerError(
-            f"Reading the index {folder / TABLE}: {what}. If its files are damaged, delete "
-            f"{TABLE}.lance and build it anew with kedro run --pipelines retrieval."
+            f"Reading the index {table_folder(folder)}: {what_of(error)}. If its files are "
+            "damaged, delete it, and build it anew with kedro run --pipelines retrieval."
         ) from error

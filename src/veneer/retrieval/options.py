@@ -33,7 +33,7 @@ class ApproximateOptions(Options):
 
 
 class SearchOptions(Options):
-    """How words become vectors; see :func:`veneer.retrieval.search.query_vector`."""
+    """How words become vectors; see :func:`veneer.retrieval.search.query_vectors`."""
 
     templates: Annotated[list[str], Field(min_length=1)]
     image_weight: Annotated[float, Field(ge=0, le=1)]

@@ -143,7 +143,7 @@ def search(
     vector = vectors.joined(options.search.image_weight)
     wanted = k + SPARE
     while True:
-        found = index.nearest(vector, wanted, options.approximate, condition)
+        found = index.nearest(vector, wanted, options.approximate, condition, index.metadata)
         kept = _kept(found, vectors, k, min_score, copies, diversify)
         if len(kept) == k or len(found.scores) < wanted:
             break

@@ -63,7 +63,8 @@ def evaluate(index: Index, class_prompts: pa.Table, retrieval: RetrievalOptions,
         return {}
     if len(labelled) < len(rows):
         rows, labels, matrix = rows.take(labelled), labels.take(labelled), matrix[labelled]
-    rows = pa.table({"sha": rows["sha"], "label": labels.cast(pa.string())})
+    labels = labels.cast(pa.string())
+    rows = pa.table({"sha": rows["sha"], "label": labels})
     in_words = _class_vectors(class_prompts, pc.unique(labels).to_pylist(), index)
     queries = min(len(rows), retrieval.evaluation.most_queries)
     with progress(queries + len(in_words), "evaluating", "searches") as advance:
