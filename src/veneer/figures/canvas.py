@@ -17,7 +17,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.text import Text
-from PIL import Image, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 INK = "#1f2328"
 MUTED = "#667079"
@@ -103,6 +103,16 @@ def header_height(lines: list[tuple[str, float, bool]]) -> int:
     if not lines:
         return 0
     return round(sum(size * LINE for _, size, _ in lines) + lines[0][1])
+
+
+def draw_header(
+    draw: ImageDraw.ImageDraw, x: int, y: int, lines: list[tuple[str, float, bool]]
+) -> None:
+    """Draw what :func:`header_lines` gave with Pillow, its top at ``y``; lengths in pixels."""
+    for text, points, is_title in lines:
+        font = pillow_font(points, is_title)
+        draw.text((x, y + points), text, INK if is_title else MUTED, font, anchor="ls")
+        y += round(points * LINE)
 
 
 class Page:

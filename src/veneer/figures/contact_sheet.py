@@ -12,6 +12,7 @@ from veneer.figures.canvas import (
     LINE,
     MUTED,
     PAPER,
+    draw_header,
     header_height,
     header_lines,
     pillow_font,
@@ -80,7 +81,7 @@ def contact_sheet(
     top = margin + header_height(header)
     # Lines that no tile uses take no room; a line that some use takes it everywhere, so that
     # the rows stay on a grid.
-    lines = sum(any(line) for line in zip(*map(_lines, tiles), strict=True)) if tiles else 0
+    lines = sum(any(line) for line in zip(*map(lines_of, tiles), strict=True)) if tiles else 0
     pitch = round(size * LINE)
     row_height = tile_size + size // 2 + lines * pitch + gutter
     rows = -(-len(tiles) // columns)
@@ -88,11 +89,7 @@ def contact_sheet(
 
     sheet = Image.new("RGB", (inner + 2 * margin, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    y = margin
-    for text, points, is_title in header:
-        font = pillow_font(points, is_title)
-        draw.text((margin, y + points), text, INK if is_title else MUTED, font, anchor="ls")
-        y += round(points * LINE)
+    draw_header(draw, margin, margin, header)
 
     if not tiles:
         middle = (sheet.width // 2, top + tile_size // 2)
@@ -102,9 +99,9 @@ def contact_sheet(
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         x, y = margin + column * (tile_size + gutter), top + row * row_height
-        sheet.paste(_mounted(tile.image, tile_size), (x, y))
+        sheet.paste(mounted(tile.image, tile_size), (x, y))
         baseline = y + tile_size + size // 2 + size
-        for text, colour in _texts(tile):
+        for text, colour in texts_of(tile):
             draw.text(
                 (x, baseline),
                 shorten(text, tile_size, size),
@@ -116,20 +113,20 @@ def contact_sheet(
     return sheet
 
 
-def _texts(tile: Tile) -> list[tuple[str, str]]:
+def texts_of(tile: Tile) -> list[tuple[str, str]]:
     """The lines below a picture, each with its colour."""
-    result, *others = _lines(tile)
+    result, *others = lines_of(tile)
     return [(text, INK) for text in [result] if text] + [(text, MUTED) for text in others if text]
 
 
-def _lines(tile: Tile) -> tuple[str, str, str]:
+def lines_of(tile: Tile) -> tuple[str, str, str]:
     """Rank and score, label, and caption; empty where the tile has none."""
     rank = [] if tile.rank is None else [str(tile.rank)]
     score = [] if tile.score is None else [f"{tile.score:.3f}"]
     return " · ".join(rank + score), tile.label or "", tile.caption or ""
 
 
-def _mounted(image: Image.Image, side: int) -> Image.Image:
+def mounted(image: Image.Image, side: int) -> Image.Image:
     """``image`` as large as it can be inside a ``side`` x ``side`` square, in its middle."""
     image = image.convert("RGB")
     scale = side / max(image.size)

@@ -9,17 +9,17 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
 from veneer.figures.canvas import (
-    INK,
     LINE,
     MUTED,
     PAPER,
+    draw_header,
     header_height,
     header_lines,
     pillow_font,
     shorten,
     to_image,
 )
-from veneer.figures.contact_sheet import Tile, _lines, _mounted, _texts
+from veneer.figures.contact_sheet import Tile, lines_of, mounted, texts_of
 from veneer.figures.curves import COLOURS, panels
 
 _HEIGHT = 260
@@ -143,18 +143,14 @@ def twins_sheet(
     top = margin + header_height(header)
     tiles = [tile for group in shown for tile in group]
     # As on a contact sheet: a line that some use takes room everywhere.
-    lines = sum(any(line) for line in zip(*map(_lines, tiles), strict=True)) if tiles else 0
+    lines = sum(any(line) for line in zip(*map(lines_of, tiles), strict=True)) if tiles else 0
     line = round(size * LINE)
     row_pitch = tile_size + (size // 2 + lines * line if lines else 0) + 2 * pad + gap
     height = top + (rows * row_pitch - gap if rows else tile_size) + margin
 
     sheet = Image.new("RGB", (inner + 2 * margin, height), PAPER)
     draw = ImageDraw.Draw(sheet)
-    y = margin
-    for text, points, is_title in header:
-        font = pillow_font(points, is_title)
-        draw.text((margin, y + points), text, INK if is_title else MUTED, font, anchor="ls")
-        y += round(points * LINE)
+    draw_header(draw, margin, margin, header)
     if not shown:
         middle = (sheet.width // 2, top + tile_size // 2)
         draw.rectangle((margin, top, margin + inner - 1, top + tile_size - 1), _BEHIND)
@@ -172,9 +168,9 @@ def twins_sheet(
         (x, y), edge = corners[0], max(3, pad // 2)
         draw.rectangle((x - edge, y - edge, *(v + tile_size + edge - 1 for v in (x, y))), _KEPT)
         for tile, (x, y) in zip(tiles, corners, strict=False):
-            sheet.paste(_mounted(tile.image, tile_size), (x, y))
+            sheet.paste(mounted(tile.image, tile_size), (x, y))
             baseline = y + tile_size + size // 2 + size
-            for text, colour in _texts(tile):
+            for text, colour in texts_of(tile):
                 short = shorten(text, tile_size, size)
                 draw.text((x, baseline), short, colour, pillow_font(size), anchor="ls")
                 baseline += line
