@@ -135,6 +135,8 @@ def test_a_search_writes_a_sheet(photos, tmp_path):
         (["--id", "abc"], "no image of the index"),
         ([" "], "words are empty"),
         (["x", "--sheet", "out.txt"], "out.txt"),
+        (["x", "--min-score", "nan"], "'nan' is no number"),
+        (["x", "--env", "nope"], "there is no environment 'nope'"),
         ([], "Say what to look for"),
     ],
 )
