@@ -229,7 +229,8 @@ class Index:
                 rows, near = self._approximate(vector, k, options, where, columns, None)
         else:
             rows, near = self._exact(vector, k, where, columns)
-        scores = (near.astype(np.float64) @ vector.astype(np.float64)).astype(np.float32)
+        # Not by BLAS, whose last bits depend on where a row stands.
+        scores = np.einsum("nd,d->n", near, vector, dtype=np.float64).astype(np.float32)
         order = np.lexsort((np.asarray(rows["id"].to_pylist(), object), -scores))[:k]
         return Candidates(rows.take(order), near[order], scores[order])
 
