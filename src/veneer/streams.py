@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 
 # Batches are made in one thread and freed in another. Arrow's own allocator keeps what each thread
 # has freed; the system's gives it back, so that memory does not grow with the collection.
@@ -82,6 +83,34 @@ def parted(
         yield from waiting
 
     return Stream(accept[0], accepted), Stream(refuse[0], refused)
+
+
+def with_images(
+    image_rows: ds.Dataset,
+    columns: list[str],
+    batch_rows: int,
+    ids: pa.Array | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Image rows together with the bytes of their files, some at a time.
+
+    Parameters
+    ----------
+    image_rows : Dataset of :func:`veneer.schema.image_schema`
+    columns : list of str
+    batch_rows : int
+        At most.
+    ids : string Array, optional
+        Only these rows.
+    """
+    batches = image_rows.to_batches(
+        columns=columns,
+        filter=None if ids is None else ds.field("id").isin(ids),
+        batch_size=batch_rows,
+        # Rows carry whole files: reading far ahead would fill the memory.
+        batch_readahead=4,
+        fragment_readahead=1,
+    )
+    return (batch for batch in batches if batch.num_rows)
 
 
 def columns_of(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from veneer.atomic import making_folder
 from veneer.datasets.shards import GROUP_ROWS, SHARD_BYTES
 from veneer.errors import VeneerError
+from veneer.streams import with_images
 
 COLUMNS = ("image", "label", "text")
 
@@ -71,18 +72,10 @@ def _batches(
     image_rows: ds.Dataset, ids: pa.ChunkedArray, splits: pa.Table
 ) -> Iterator[pa.RecordBatch]:
     attributes = _attributes(image_rows)
-    batches = image_rows.to_batches(
-        columns=["id", *COLUMNS, *(["attributes"] if attributes else [])],
-        filter=ds.field("id").isin(ids.combine_chunks()),
-        batch_size=GROUP_ROWS,
-        # Rows carry whole files: reading far ahead would fill the memory.
-        batch_readahead=4,
-        fragment_readahead=1,
-    )
+    wanted = ["id", *COLUMNS, *(["attributes"] if attributes else [])]
+    batches = with_images(image_rows, wanted, GROUP_ROWS, ids.combine_chunks())
     split_ids, sides = splits["id"].combine_chunks(), splits["split"].combine_chunks()
     for batch in batches:
-        if not batch.num_rows:
-            continue
         columns = {name: batch[name] for name in COLUMNS}
         columns["split"] = sides.take(pc.index_in(batch["id"], split_ids))
         for name in attributes:

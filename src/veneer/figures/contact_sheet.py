@@ -99,21 +99,24 @@ def contact_sheet(
     for index, tile in enumerate(tiles):
         row, column = divmod(index, columns)
         x, y = margin + column * (tile_size + gutter), top + row * row_height
-        sheet.paste(mounted(tile.image, tile_size), (x, y))
-        baseline = y + tile_size + size // 2 + size
-        for text, colour in texts_of(tile):
-            draw.text(
-                (x, baseline),
-                shorten(text, tile_size, size),
-                colour,
-                pillow_font(size),
-                anchor="ls",
-            )
-            baseline += pitch
+        draw_tile(sheet, tile, (x, y), tile_size, size)
     return sheet
 
 
-def texts_of(tile: Tile) -> list[tuple[str, str]]:
+def draw_tile(
+    sheet: Image.Image, tile: Tile, corner: tuple[int, int], tile_size: int, size: int
+) -> None:
+    """Put a picture on a sheet, its corner at ``corner``, and its lines in ``size`` below it."""
+    x, y = corner
+    sheet.paste(_mounted(tile.image, tile_size), corner)
+    draw, baseline = ImageDraw.Draw(sheet), y + tile_size + size // 2 + size
+    for text, colour in _texts(tile):
+        short = shorten(text, tile_size, size)
+        draw.text((x, baseline), short, colour, pillow_font(size), anchor="ls")
+        baseline += round(size * LINE)
+
+
+def _texts(tile: Tile) -> list[tuple[str, str]]:
     """The lines below a picture, each with its colour."""
     result, *others = lines_of(tile)
     return [(text, INK) for text in [result] if text] + [(text, MUTED) for text in others if text]
@@ -126,7 +129,7 @@ def lines_of(tile: Tile) -> tuple[str, str, str]:
     return " · ".join(rank + score), tile.label or "", tile.caption or ""
 
 
-def mounted(image: Image.Image, side: int) -> Image.Image:
+def _mounted(image: Image.Image, side: int) -> Image.Image:
     """``image`` as large as it can be inside a ``side`` x ``side`` square, in its middle."""
     image = image.convert("RGB")
     scale = side / max(image.size)

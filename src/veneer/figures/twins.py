@@ -19,7 +19,7 @@ from veneer.figures.canvas import (
     shorten,
     to_image,
 )
-from veneer.figures.contact_sheet import Tile, lines_of, mounted, texts_of
+from veneer.figures.contact_sheet import Tile, draw_tile, lines_of
 from veneer.figures.curves import COLOURS, panels
 
 _HEIGHT = 260
@@ -167,13 +167,8 @@ def twins_sheet(
         ]
         (x, y), edge = corners[0], max(3, pad // 2)
         draw.rectangle((x - edge, y - edge, *(v + tile_size + edge - 1 for v in (x, y))), _KEPT)
-        for tile, (x, y) in zip(tiles, corners, strict=False):
-            sheet.paste(mounted(tile.image, tile_size), (x, y))
-            baseline = y + tile_size + size // 2 + size
-            for text, colour in texts_of(tile):
-                short = shorten(text, tile_size, size)
-                draw.text((x, baseline), short, colour, pillow_font(size), anchor="ls")
-                baseline += line
+        for tile, place in zip(tiles, corners, strict=False):
+            draw_tile(sheet, tile, place, tile_size, size)
         if len(tiles) < count:
             middle = tuple(v + tile_size // 2 for v in corners[-1])
             told = shorten(f"and {len(group) - len(tiles):,} more", tile_size, size)

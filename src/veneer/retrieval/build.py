@@ -43,6 +43,7 @@ from veneer.retrieval.index import (
 )
 from veneer.retrieval.options import ApproximateOptions
 from veneer.schema import IMAGE, fingerprint_of, vectors
+from veneer.streams import with_images
 
 logger = logging.getLogger(__name__)
 
@@ -155,21 +156,12 @@ def _made(
     """Rows with their vectors and thumbnails, in the order of the image rows."""
     ids, shas = rows["id"].combine_chunks(), pc.unique(rows["sha"])
     matrix = _vectors_of(shas, embeddings, schema.field("vector").type.list_size)
-    batches = image_rows.to_batches(
-        columns=["id", "image"],
-        filter=ds.field("id").isin(ids),
-        batch_size=BATCH,
-        # Rows carry whole files: reading far ahead would fill the memory.
-        batch_readahead=4,
-        fragment_readahead=1,
-    )
+    batches = with_images(image_rows, ["id", "image"], BATCH, ids)
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
         progress(len(rows), "indexing", "images") as advance,
     ):
         for batch in batches:
-            if not batch.num_rows:
-                continue
             data = batch["image"].field("bytes").to_pylist()
             thumbnails = list(pool.map(lambda each: _thumbnail(each, side), data))
             own = rows.take(pc.index_in(batch["id"], ids)).combine_chunks()
@@ -347,7 +339,7 @@ def _indices(schema: pa.Schema, rows: int, options: ApproximateOptions) -> dict[
     kind = IvfRq if dimension >= 256 and dimension % 8 == 0 else IvfSq
     config = kind(distance_type="cosine", num_partitions=partitions(rows, options))
     found = {f"vector {kind.__name__} {options.partition_rows}": ("vector", config)}
-    columns = [name for name in ("label", "split", "folder", "format") if name in schema.names]
+    columns = ["label", "split", "folder", "format"]
     if "attributes" in schema.names:
         fields = [field for field in schema.field("attributes").type if field.type == pa.string()]
         columns += [f"attributes.{quoted(field.name, '`')}" for field in fields]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import re
 import tempfile
@@ -25,8 +24,6 @@ from veneer.errors import VeneerError
 from veneer.retrieval.filters import literal
 from veneer.retrieval.options import ApproximateOptions
 from veneer.schema import vectors
-
-logger = logging.getLogger(__name__)
 
 TABLE = "index"
 READY = "ready"
@@ -141,15 +138,13 @@ class Index:
         with telling_of_reading(self.folder):
             return self._table.count_rows(where)
 
-    def batches(
-        self, columns: list[str], where: str | None = None, batch_rows: int = 4096
-    ) -> Iterator[pa.RecordBatch]:
+    def batches(self, columns: list[str], where: str | None = None) -> Iterator[pa.RecordBatch]:
         """All rows that pass a filter, a batch at a time, in no particular order."""
         with telling_of_reading(self.folder):
             query = self._table.search().select(columns)
             if where is not None:
                 query = query.where(where)
-            yield from query.to_batches(batch_size=batch_rows)
+            yield from query.to_batches(batch_size=4096)
 
     def table(self, columns: list[str], where: str | None = None) -> pa.Table:
         """All rows that pass a filter."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +15,6 @@ from veneer.images import RefusedError, to_rgb
 from veneer.retrieval.filters import compile_filter, literal
 from veneer.retrieval.index import Candidates, Index
 from veneer.retrieval.options import RetrievalOptions, SearchOptions
-
-logger = logging.getLogger(__name__)
 
 SPARE = 8  # candidates beyond those wanted, for copies that are left out
 

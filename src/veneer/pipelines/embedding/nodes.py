@@ -30,7 +30,7 @@ from veneer.schema import (
     fingerprint_of,
     require_one_fingerprint,
 )
-from veneer.streams import Stream, columns_of, parted, regrouped
+from veneer.streams import Stream, columns_of, parted, regrouped, with_images
 from veneer.text import prompts_of, text_sha
 
 logger = logging.getLogger(__name__)
@@ -81,13 +81,7 @@ def embed(
     def embedded() -> Iterator[pa.RecordBatch]:
         if not missing:
             return
-        rows = image_rows.to_batches(
-            columns=["sha", "image"],
-            batch_size=FIRST_ROWS,
-            # Rows carry whole files: reading far ahead would fill the memory.
-            batch_readahead=4,
-            fragment_readahead=1,
-        )
+        rows = with_images(image_rows, ["sha", "image"], FIRST_ROWS)
         refused: Counter = Counter()
         first, begin = 0, 0.0
         with progress(missing, "embedding", "images") as advance:
