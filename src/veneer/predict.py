@@ -14,6 +14,7 @@ from veneer.errors import VeneerError
 from veneer.heads.classifier import Classifier, most_accurate
 from veneer.heads.fusion import fuse
 from veneer.ingest import ingest
+from veneer.retrieval.search import Query
 from veneer.schema import KNOWN_IMAGE, PREDICTED, QUARANTINE
 from veneer.sources.options import SourceOptions
 from veneer.sources.paths import paths_source
@@ -40,6 +41,20 @@ def choose_head(heads: dict[str, Classifier], name: str | None) -> Classifier:
             "kedro run --pipelines modeling, with the same --env and --params."
         )
     return heads[chosen]
+
+
+def choose_search_head(heads: dict[str, Classifier], query: Query, name: str | None) -> Classifier:
+    """The head that a search is confined by: the named one, or what suits the query.
+
+    For words alone that is ``zero_shot`` where there is one, as it was made of words.
+
+    Raises
+    ------
+    VeneerError
+        When it is not there.
+    """
+    words_alone = query.image is None and query.row is None and "zero_shot" in heads
+    return choose_head(heads, name or ("zero_shot" if words_alone else None))
 
 
 def predict_batches(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kedro.config import MissingConfigException
 from kedro.framework.hooks.manager import _create_hook_manager
@@ -18,6 +18,9 @@ from veneer.errors import VeneerError
 from veneer.hooks import VeneerHooks
 from veneer.parameters import Parameters
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 
 @dataclass(frozen=True)
 class Project:
@@ -25,6 +28,7 @@ class Project:
 
     parameters: Parameters
     catalog: Any
+    config_loader: Any
 
     def open_encoder(self) -> Encoder:
         """The encoder that the parameters name."""
@@ -37,6 +41,44 @@ class Project:
             fast=options.decode == "fast",
             cache=options.cache,
         )
+
+    def twin_choices(self) -> pa.Table:
+        """What somebody decided of twins: a table of schema CHOICES, empty if nothing was."""
+        from veneer.retrieval.twins import CHOICES
+
+        known = self.catalog["twin_choices"].exists()
+        return self.catalog.load("twin_choices") if known else CHOICES.empty_table()
+
+    def tracking(self) -> tuple[str, str]:
+        """Address of the MLflow server or database, and the experiment; as in mlflow.yml."""
+        config = self.config_loader["mlflow"]
+        return config["server"]["mlflow_tracking_uri"], config["tracking"]["experiment"]["name"]
+
+    def credentials(self, name: str) -> dict[str, str]:
+        """Names and passwords that stand under ``name`` in credentials.yml; none without it.
+
+        Raises
+        ------
+        VeneerError
+            When what stands there is something else.
+        """
+        try:
+            found = self.config_loader["credentials"].get(name)
+        except MissingConfigException:
+            return {}
+        if found is None:
+            return {}
+        if not (
+            isinstance(found, dict)
+            and found
+            and all(isinstance(each, str) and each for pair in found.items() for each in pair)
+        ):
+            raise VeneerError(
+                f"Reading credentials.yml: {name} has to be a mapping of names to passwords, both "
+                f'of them texts, as in `{name}: {{ana: "correct horse"}}`. Put numbers in '
+                "quotation marks."
+            )
+        return found
 
 
 def open_project(
@@ -77,7 +119,7 @@ def open_project(
     )
     try:
         hooks.after_context_created(context)
-        return Project(hooks.parameters, context.catalog)
+        return Project(hooks.parameters, context.catalog, loader)
     except MissingConfigException as error:
         known = sorted(
             each.name for each in (path / settings.CONF_SOURCE).iterdir() if each.is_dir()

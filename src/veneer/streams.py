@@ -113,6 +113,21 @@ def with_images(
     return (batch for batch in batches if batch.num_rows)
 
 
+def find_image(image_rows: ds.Dataset, id_: str) -> bytes | None:
+    """The bytes of one image's file; None where there is no such row.
+
+    Of all rows only the ids are read, then the one row group that has it: a filter would read the
+    files of the whole collection.
+    """
+    for fragment in image_rows.get_fragments():
+        for group in fragment.split_by_row_group():
+            place = group.to_table(columns=["id"])["id"].index(id_).as_py()
+            if place >= 0:
+                image = group.to_table(columns=["image"])["image"][place]
+                return image["bytes"].as_py()
+    return None
+
+
 def columns_of(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """The columns of ``batch`` that ``schema`` names."""
     return pa.RecordBatch.from_arrays([batch[name] for name in schema.names], schema=schema)

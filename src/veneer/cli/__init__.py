@@ -5,6 +5,7 @@
 
 import click
 
+from veneer.cli.app import app
 from veneer.cli.duplicates import duplicates
 from veneer.cli.predict import predict
 from veneer.cli.search import search
@@ -15,5 +16,5 @@ def cli() -> None:
     """Commands of veneer's own."""
 
 
-for command in (predict, search, duplicates):
+for command in (app, predict, search, duplicates):
     cli.add_command(command)

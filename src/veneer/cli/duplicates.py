@@ -67,7 +67,7 @@ def duplicates(
     """Find images that are the same, byte for byte or nearly.
 
     Within a collection they are shown in groups. Of each group the image of the highest resolution
-    is to be kept, of these the largest file.
+    is to be kept, of these the largest file. What was chosen in the app goes before.
     """
     from veneer.cli.kept import require_new, write_kept
     from veneer.hooks import told_in_one_sentence
@@ -90,7 +90,9 @@ def duplicates(
         if target is not None:
             require_new(target)
         index = project.catalog.load("index")
-        found = find_duplicates(index, threshold or project.parameters.retrieval.twins.threshold)
+        chosen = threshold or project.parameters.retrieval.twins.threshold
+        choices = project.twin_choices()
+        found = find_duplicates(index, chosen, choices)
         rows, card = found.twins, _card(project) | found.card
         if against is not None:
             other = project_of(against).catalog.load("index")
@@ -116,6 +118,8 @@ def duplicates(
         for row in rows.to_pylist():
             click.echo(_line(row))
     click.echo(_shared_in_words(rows, card) if against is not None else in_words(card), err=True)
+    if len(choices):
+        click.echo(f"{_count(len(choices), 'choice')} made in the app went before.", err=True)
     if written is not None:
         click.echo(written, err=True)
 

@@ -86,7 +86,7 @@ def search(
         raise click.UsageError("--head is for --class-constrained.")
     with told_in_one_sentence():
         from veneer.errors import VeneerError
-        from veneer.predict import choose_head
+        from veneer.predict import choose_search_head
         from veneer.project import open_project
         from veneer.retrieval.search import Query
         from veneer.retrieval.search import search as search_index
@@ -94,21 +94,18 @@ def search(
         project = open_project(metadata.project_path, env=env, params=params)
         options = project.parameters.retrieval
         if image_weight is not None:
-            weighted = options.search.model_copy(update={"image_weight": image_weight})
-            options = options.model_copy(update={"search": weighted})
+            options = options.weighing_images(image_weight)
         try:
             data = None if image is None else image.read_bytes()
         except OSError as error:
             raise VeneerError(f"Searching by the image {image}: {error.strerror}.") from error
-        classifier = None
+        query, classifier = Query(text, data, row), None
         if class_constrained:
-            heads = project.catalog.load("heads")
-            of_words = image is None and row is None and "zero_shot" in heads
-            classifier = choose_head(heads, head or ("zero_shot" if of_words else None))
+            classifier = choose_search_head(project.catalog.load("heads"), query, head)
         encoder = project.open_encoder()
         found = search_index(
             project.catalog.load("index"),
-            Query(text, data, row),
+            query,
             encoder,
             options,
             k=k,
@@ -123,7 +120,7 @@ def search(
             write_picture(sheet, _sheet(found, text, image, row, where))
         card = {"collection": project.parameters.source.collection, "encoder": encoder.name}
     if not found.results.num_rows:
-        click.echo(_why_nothing(found, where, min_score), err=True)
+        click.echo(found.why_nothing(where, min_score), err=True)
     if found.label is not None and not as_json:
         click.echo(f"inside the class {found.label} ({found.confidence:.2f})", err=True)
     if as_json:
@@ -135,30 +132,10 @@ def search(
 
 
 def _as_json(found: Found, card: dict) -> dict:
-    shown = [name for name in found.results.column_names if name != "thumbnail"]
-    rows = found.results.select(shown).to_pylist()
-    for row in rows:
-        for name in ("modified", "created"):
-            row[name] = row[name] and row[name].isoformat()
     card = card | {"searched": found.searched}
     if found.label is not None:
         card |= {"class": found.label, "class_confidence": found.confidence}
-    return card | {"results": rows}
-
-
-def _why_nothing(found: Found, where: str | None, min_score: float | None) -> str:
-    if found.searched == 0:
-        if where is None and found.label is None:
-            return "Nothing found: the index has no images."
-        of_class = "" if found.label is None else f" in the class {found.label}"
-        passing = "" if where is None else f" that passes --where {where!r}"
-        return f"Nothing found: there is no image{of_class}{passing}."
-    if min_score is not None:
-        return (
-            f"Nothing found: none of {found.searched:,} images has a cosine of {min_score:g} or "
-            "more. Ask for less; words and images seldom have more than 0.35."
-        )
-    return "Nothing found but the image itself and its copies."
+    return card | {"results": found.rows()}
 
 
 def _sheet(

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from veneer.errors import VeneerError
 from veneer.progress import progress
 from veneer.retrieval.index import Index, table_folder
-from veneer.retrieval.pairs import count_pairs, nearest_cosines
+from veneer.retrieval.pairs import Advance, count_pairs, nearest_cosines
 from veneer.retrieval.twins import (
     TWINS,
     conflicts,
@@ -19,6 +19,7 @@ from veneer.retrieval.twins import (
     find_twins,
     leaks,
     suggest_threshold,
+    with_choices,
 )
 
 COLUMNS = ["id", "sha", "path", "label", "split", "width", "height", "size"]
@@ -47,38 +48,87 @@ class Duplicates:
     card: dict
 
 
-def find_duplicates(index: Index, threshold: float | None = None) -> Duplicates:
+@dataclass(frozen=True)
+class Comparison:
+    """All images of a collection compared; twins by any threshold follow from it quickly.
+
+    Attributes
+    ----------
+    rows : Table of the columns :data:`COLUMNS`
+    vectors : float32 array [n, D]
+        Of the rows; on disk.
+    nearest : float array [n]
+        Cosine of each to the nearest one that is not byte-identical to it; NaN where there is none.
+    """
+
+    rows: pa.Table
+    vectors: np.ndarray
+    nearest: np.ndarray
+
+    def at(self, threshold: float | None = None, choices: pa.Table | None = None) -> Duplicates:
+        """The twins by a threshold.
+
+        Parameters
+        ----------
+        threshold : float, optional
+            Cosine from which two images are near-duplicates; by default what the distribution of
+            the nearest cosines suggests (see :func:`veneer.retrieval.twins.suggest_threshold`).
+        choices : Table of schema :data:`veneer.retrieval.twins.CHOICES`, optional
+            What somebody decided to keep and to drop.
+        """
+        suggested = suggest_threshold(self.nearest)
+        chosen = suggested if threshold is None else threshold
+        twins = find_twins(self.rows, self.vectors, chosen, nearest=self.nearest)
+        if choices is not None:
+            twins = with_choices(twins, choices)
+        similarities = pa.table(
+            [self.rows["id"], self.nearest.astype(np.float32)], schema=SIMILARITIES
+        )
+        dropped = twins.filter(pc.invert(twins["keep"]))
+        card = {
+            "threshold": float(chosen),
+            "suggested": float(suggested),
+            "images": len(self.rows),
+            "groups": pc.count_distinct(twins["group"]).as_py(),
+            "in_groups": len(twins),
+            "to_drop": len(dropped),
+            "exact": pc.sum(pc.equal(dropped["kind"], "exact")).as_py() or 0,
+            "near": pc.sum(pc.equal(dropped["kind"], "near")).as_py() or 0,
+            "split_leaks": pc.count_distinct(leaks(twins)["group"]).as_py(),
+            "label_conflicts": pc.count_distinct(conflicts(twins)["group"]).as_py(),
+        }
+        return Duplicates(twins, similarities, card)
+
+
+def compare_all(index: Index, advance: Advance | None = None) -> Comparison:
+    """Compare all images of a collection with each other.
+
+    Parameters
+    ----------
+    index : Index
+    advance : callable, optional
+        Told of how many pairs have been compared since; see
+        :func:`veneer.retrieval.pairs.count_pairs`.
+    """
+    rows, matrix = index.vectors(COLUMNS)
+    copies = rows["sha"].combine_chunks().dictionary_encode().indices.to_numpy()
+    return Comparison(rows, matrix, nearest_cosines(matrix, copies, advance=advance))
+
+
+def find_duplicates(
+    index: Index, threshold: float | None = None, choices: pa.Table | None = None
+) -> Duplicates:
     """Find the images of a collection that are the same, byte for byte or nearly.
 
     Parameters
     ----------
     index : Index
-    threshold : float, optional
-        Cosine from which two images are near-duplicates; by default what the distribution of the
-        nearest cosines suggests (see :func:`veneer.retrieval.twins.suggest_threshold`).
+    threshold, choices
+        See :meth:`Comparison.at`.
     """
-    rows, matrix = index.vectors(COLUMNS)
-    copies = rows["sha"].combine_chunks().dictionary_encode().indices.to_numpy()
-    with progress(count_pairs(len(rows)), "comparing", "pairs of images") as advance:
-        nearest = nearest_cosines(matrix, copies, advance=advance)
-    suggested = suggest_threshold(nearest)
-    chosen = suggested if threshold is None else threshold
-    twins = find_twins(rows, matrix, chosen, nearest=nearest)
-    similarities = pa.table([rows["id"], nearest.astype(np.float32)], schema=SIMILARITIES)
-    dropped = twins.filter(pc.invert(twins["keep"]))
-    card = {
-        "threshold": float(chosen),
-        "suggested": float(suggested),
-        "images": len(rows),
-        "groups": pc.count_distinct(twins["group"]).as_py(),
-        "in_groups": len(twins),
-        "to_drop": len(dropped),
-        "exact": pc.sum(pc.equal(dropped["kind"], "exact")).as_py() or 0,
-        "near": pc.sum(pc.equal(dropped["kind"], "near")).as_py() or 0,
-        "split_leaks": pc.count_distinct(leaks(twins)["group"]).as_py(),
-        "label_conflicts": pc.count_distinct(conflicts(twins)["group"]).as_py(),
-    }
-    return Duplicates(twins, similarities, card)
+    with progress(count_pairs(index.rows), "comparing", "pairs of images") as advance:
+        compared = compare_all(index, advance)
+    return compared.at(threshold, choices)
 
 
 def no_duplicates() -> Duplicates:

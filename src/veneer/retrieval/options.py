@@ -61,3 +61,8 @@ class RetrievalOptions(Options):
     search: SearchOptions
     evaluation: EvaluationOptions
     twins: TwinOptions
+
+    def weighing_images(self, weight: float) -> RetrievalOptions:
+        """These options with another weight of images, where words are given as well."""
+        search = self.search.model_copy(update={"image_weight": weight})
+        return self.model_copy(update={"search": search})

@@ -75,6 +75,30 @@ class Found:
     label: str | None = None
     confidence: float | None = None
 
+    def rows(self) -> list[dict]:
+        """The results as JSON can hold them: dates in ISO 8601, no thumbnails."""
+        shown = [name for name in self.results.column_names if name != "thumbnail"]
+        rows = self.results.select(shown).to_pylist()
+        for row in rows:
+            for name in ("modified", "created"):
+                row[name] = row[name] and row[name].isoformat()
+        return rows
+
+    def why_nothing(self, where: str | None, min_score: float | None) -> str:
+        """What to tell where there is no result, of a search with these limits."""
+        if self.searched == 0:
+            if where is None and self.label is None:
+                return "Nothing found: the index has no images."
+            of_class = "" if self.label is None else f" in the class {self.label}"
+            passing = "" if where is None else f" that passes the filter {where}"
+            return f"Nothing found: there is no image{of_class}{passing}."
+        if min_score is not None:
+            return (
+                f"Nothing found: none of {self.searched:,} images has a cosine of {min_score:g} or "
+                "more. Ask for less; words and images seldom have more than 0.35."
+            )
+        return "Nothing found but the image itself and its copies."
+
 
 def search(
     index: Index,

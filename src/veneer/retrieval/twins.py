@@ -50,6 +50,9 @@ SHARED = pa.schema(
 )
 """One image of a collection that has a twin in another one, and the best of these."""
 
+CHOICES = pa.schema([("id", pa.string()), ("path", pa.string()), ("keep", pa.bool_())])
+"""What somebody decided of an image that has a twin; ``path`` is for whoever reads the table."""
+
 USUAL_THRESHOLD = 0.97
 """What is suggested where there are too few images to tell."""
 
@@ -111,6 +114,26 @@ def find_twins(
     for i, j, _ in pairs_above(compared, threshold, advance=advance):
         parts = _joined(parts, nodes[i], nodes[j])
     return _table(rows, vectors, parts[codes])
+
+
+def with_choices(twins: pa.Table, choices: pa.Table) -> pa.Table:
+    """Groups of twins with what somebody decided in the place of what was suggested.
+
+    Parameters
+    ----------
+    twins : Table of schema :data:`TWINS`
+    choices : Table of schema :data:`CHOICES`
+        Of some of the images, once each; those of images that have no twin do nothing.
+
+    Returns
+    -------
+    Table of schema :data:`TWINS`
+        Of a group, any number of images may now be kept, or none.
+    """
+    place = pc.index_in(twins["id"], value_set=choices["id"].combine_chunks())
+    decided = choices["keep"].take(place)
+    keep = pc.coalesce(decided, twins["keep"])
+    return twins.set_column(twins.schema.get_field_index("keep"), TWINS.field("keep"), keep)
 
 
 def leaks(twins: pa.Table) -> pa.Table:

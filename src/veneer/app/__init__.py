@@ -1,0 +1,1 @@
+"""The app: search, recognise, clean and look at a collection in a browser."""

@@ -1,0 +1,146 @@
+"""What the search tab consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from veneer.app.components import picture_grid
+from veneer.app.filter_panel import FilterPanel, filter_panel
+from veneer.app.searching import MOST_RESULTS, RESULTS
+
+EVERYTHING = "all images"
+INSIDE = "inside the predicted class"
+BEST_HEAD = "the most suitable head"
+SUGGESTED = 10
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The tab's components: what is asked, and what is answered."""
+
+    prompt: gr.Textbox
+    go: gr.Button
+    clear: gr.Button
+    words: gr.JSON  # suggestions for the prompt box
+    suggestions: gr.Dataset
+    like: gr.State  # id of the image that is searched for
+    picture: gr.Image
+    url: gr.Textbox
+    weight: gr.Slider
+    k: gr.Slider
+    mode: gr.Radio
+    head: gr.Dropdown
+    panel: FilterPanel
+    where: gr.Textbox
+    least: gr.Slider
+    copies: gr.Checkbox
+    like_shown: gr.HTML
+    grid: gr.HTML
+    histogram: gr.HTML
+    sheet: gr.Button
+    table: gr.Button
+    file: gr.File
+
+    @property
+    def settings(self) -> list[gr.components.Component]:
+        """What a search is read from, but for the filters of columns."""
+        choice = [self.prompt, self.picture, self.url, self.like, self.k, self.weight]
+        return [*choice, self.mode, self.head, self.where, self.least, self.copies]
+
+
+def lay_out(image_weight: float) -> Controls:
+    """Make the components, in the layout that is open."""
+    made = _prompt()
+    with gr.Row():
+        with gr.Column(scale=2, min_width=270):
+            made |= {
+                "like": gr.State(""),
+                "like_shown": gr.HTML(elem_id="like", apply_default_css=False),
+            }
+            made |= _picture(image_weight)
+            made["k"] = gr.Slider(
+                1, MOST_RESULTS, value=RESULTS, step=1, label="Results", elem_id="k"
+            )
+            made["mode"] = gr.Radio(
+                [EVERYTHING, INSIDE], value=EVERYTHING, label="Search", elem_id="mode"
+            )
+            made["head"] = gr.Dropdown(
+                [BEST_HEAD], value=BEST_HEAD, label="Class by", visible=False, elem_id="head"
+            )
+            with gr.Accordion("Filters", open=False, elem_id="filters"):
+                made |= _filters()
+        with gr.Column(scale=7, min_width=320):
+            made["grid"] = picture_grid(elem_id="results", searches=True)
+            with gr.Row():
+                made["sheet"] = gr.Button("Contact sheet (PNG)", size="sm", min_width=120)
+                made["table"] = gr.Button("Table (CSV)", size="sm", min_width=120)
+                made["file"] = gr.File(visible="hidden", elem_id="export")
+        with gr.Column(scale=2, min_width=200):
+            made["histogram"] = gr.HTML(elem_id="labels", apply_default_css=False)
+    return Controls(**made)
+
+
+def _prompt() -> dict:
+    with gr.Row(elem_classes="veneer-ask"):
+        prompt = gr.Textbox(
+            label="Look for",
+            placeholder="red and white stripes",
+            max_lines=1,
+            scale=6,
+            elem_id="prompt",
+            autofocus=True,
+        )
+        go = gr.Button("Search", variant="primary", scale=0, min_width=120, elem_id="go")
+        clear = gr.Button("Clear", scale=0, min_width=90, elem_id="clear")
+    suggestions = gr.Dataset(
+        components=[prompt], samples=[], label="Try", samples_per_page=SUGGESTED, elem_id="words"
+    )
+    words = gr.JSON(visible=False)  # a browser reads it, which it cannot of a state
+    return {
+        "prompt": prompt,
+        "go": go,
+        "clear": clear,
+        "suggestions": suggestions,
+        "words": words,
+    }
+
+
+def _picture(image_weight: float) -> dict:
+    with gr.Accordion("By a picture", open=True):
+        return {
+            "picture": gr.Image(
+                label="Picture to search by",
+                show_label=False,
+                sources=["upload", "clipboard"],
+                type="filepath",
+                height=170,
+                elem_id="picture",
+            ),
+            "url": gr.Textbox(
+                label="or its address", placeholder="https://…", max_lines=1, elem_id="url"
+            ),
+            "weight": gr.Slider(
+                0,
+                1,
+                value=image_weight,
+                step=0.05,
+                label="Weight of the picture, with words as well",
+                elem_id="weight",
+            ),
+        }
+
+
+def _filters() -> dict:
+    return {
+        "panel": filter_panel(),
+        "where": gr.Textbox(
+            label="in words of your own",
+            placeholder="label = 'banded' and width >= 400",
+            max_lines=1,
+            elem_id="where",
+        ),
+        "least": gr.Slider(0, 1, value=0, step=0.01, label="Smallest score", elem_id="least"),
+        "copies": gr.Checkbox(label="Show byte-identical copies", elem_id="copies"),
+    }

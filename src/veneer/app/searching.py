@@ -1,0 +1,191 @@
+"""What is asked for on the search page, in its address, and by scripts; and the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from urllib.parse import urlencode
+
+import pyarrow as pa
+
+from veneer.app.workspace import Workspace
+from veneer.errors import VeneerError
+from veneer.predict import choose_search_head
+from veneer.retrieval.expectations import expected_pictures, expected_words
+from veneer.retrieval.search import Found, Query, search
+from veneer.sources.public import fetch_public
+
+MOST_RESULTS = 200
+RESULTS = 24
+BROWSED = 24
+LOW = (
+    "Nothing in this collection is very near: the best score is lower than what fits usually "
+    "reaches here ({expected:.3f}). Broaden or rephrase: try a plainer word, a colour, a material, "
+    "or a picture."
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A search as it can stand in an address; all but an uploaded picture.
+
+    Attributes
+    ----------
+    q : str
+        Words.
+    image : str
+        Address of a picture.
+    like : str
+        ``id`` of an image of the collection.
+    k : int
+    weight : float or None
+        Of the picture, where words are given as well; None takes that of the parameters.
+    head : str
+        Which one confines the search to its class: a head's name, ``auto``, or none at all.
+    where : str
+        Filter, see :mod:`veneer.retrieval.filters`.
+    min : float or None
+        Cosine below which nothing is a result.
+    copies : bool
+        Whether byte-identical images are results of their own.
+    """
+
+    q: str = ""
+    image: str = ""
+    like: str = ""
+    k: int = RESULTS
+    weight: float | None = None
+    head: str = ""
+    where: str = ""
+    min: float | None = None
+    copies: bool = False
+
+    def address(self) -> str:
+        """As the query of a web address; what is as usual is left out."""
+        usual = Asked()
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        return "?" + urlencode({k: v for k, v in given.items() if v != getattr(usual, k)})
+
+    @classmethod
+    def from_address(cls, query: Mapping[str, str]) -> Asked:
+        """Inverse of :meth:`address`.
+
+        Raises
+        ------
+        VeneerError
+            When a value is not what it should be.
+        """
+        given = {each.name: query[each.name] for each in fields(cls) if query.get(each.name)}
+        for name, kind in (("k", int), ("weight", float), ("min", float)):
+            if name in given:
+                try:
+                    given[name] = kind(given[name])
+                except ValueError:
+                    raise VeneerError(
+                        f"Reading the address: {name}={given[name]} is no number. Correct it, or "
+                        "leave it out."
+                    ) from None
+        if "copies" in given:
+            given["copies"] = given["copies"].lower() in ("true", "1")
+        return cls(**given)
+
+
+def answer(workspace: Workspace, asked: Asked, picture: bytes | None = None) -> Found:
+    """Search for what is asked for.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    asked : Asked
+    picture : bytes, optional
+        That was uploaded; it goes before the one of an address.
+
+    Raises
+    ------
+    VeneerError
+        See :func:`veneer.retrieval.search.search` and :func:`fetch_public`.
+    """
+    if not 1 <= asked.k <= MOST_RESULTS:
+        raise VeneerError(
+            f"Searching: {asked.k} results were asked for. Ask for 1 to {MOST_RESULTS}."
+        )
+    if asked.weight is not None and not 0 <= asked.weight <= 1:
+        raise VeneerError(f"Searching: the picture's weight is {asked.weight}. Take 0 to 1.")
+    index, source = workspace.index(), workspace.parameters.source
+    if picture is None and asked.image.strip():
+        picture = fetch_public(asked.image.strip(), max_bytes=source.max_bytes)
+    query = Query(asked.q.strip() or None, picture, asked.like or None)
+    classifier = None
+    if asked.head:
+        name = None if asked.head == "auto" else asked.head
+        classifier = choose_search_head(workspace.heads(), query, name)
+    options = workspace.parameters.retrieval
+    if asked.weight is not None:
+        options = options.weighing_images(asked.weight)
+    found = search(
+        index,
+        query,
+        workspace.encoder(),
+        options,
+        k=asked.k,
+        where=asked.where.strip() or None,
+        min_score=asked.min,
+        copies=asked.copies,
+        classifier=classifier,
+        thumbnails=True,
+    )
+    keep_thumbnails(workspace, found.results)
+    return found
+
+
+def keep_thumbnails(workspace: Workspace, results: pa.Table) -> None:
+    """Spare the browser's requests for the pictures of these results a look into the index."""
+    pairs = zip(results["id"].to_pylist(), results["thumbnail"].to_pylist(), strict=True)
+    workspace.keep_thumbnails({id_: data for id_, data in pairs if data is not None})
+
+
+def advice(workspace: Workspace, asked: Asked, found: Found, has_picture: bool) -> str | None:
+    """What to do about a search whose best score is lower than those of searches that fit."""
+    if not len(found.results):
+        return None
+    index, options = workspace.index(), workspace.parameters.retrieval
+    if has_picture or asked.like:
+        if asked.q:
+            return None  # of both together nothing is known
+        expected = workspace.of_index(
+            "expected_pictures",
+            index,
+            lambda: expected_pictures(index, options, workspace.parameters.seed),
+        )
+    else:
+        expected = workspace.of_index(
+            "expected_words",
+            index,
+            lambda: expected_words(index, workspace.encoder(), options, labels(workspace)),
+        )
+    if expected is None or found.results["score"][0].as_py() >= expected:
+        return None
+    return LOW.format(expected=expected)
+
+
+def labels(workspace: Workspace) -> list[str]:
+    """The labels of the collection, the commonest first."""
+    columns = workspace.columns()
+    return next((list(each.values) for each in columns if each.name == "label"), [])
+
+
+def browse(workspace: Workspace) -> pa.Table:
+    """Some images of the collection, the same ones each time, for those who have not searched."""
+    index = workspace.index()
+
+    def some() -> pa.Table:
+        import numpy as np
+
+        batch = next(index.batches(index.metadata), None)
+        if batch is None:
+            return index.schema.empty_table().select(index.metadata)
+        generator = np.random.default_rng(workspace.parameters.seed)
+        rows = generator.permutation(batch.num_rows)[:BROWSED]
+        return pa.Table.from_batches([batch]).take(np.sort(rows))
+
+    return workspace.of_index("browsed", index, some)

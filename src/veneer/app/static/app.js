@@ -1,0 +1,36 @@
+// Small things of the whole page.
+(() => {
+  window.veneer = window.veneer || {};
+
+  // Suggestions for the prompt box, as browsers know them.
+  window.veneer.suggest = (words) => {
+    const box = document.querySelector("#prompt input, #prompt textarea");
+    if (!box || box.tagName !== "INPUT" || !words) return;
+    let list = document.getElementById("veneer-words");
+    if (!list) {
+      list = document.createElement("datalist");
+      list.id = "veneer-words";
+      document.body.append(list);
+      box.setAttribute("list", list.id);
+      box.setAttribute("autocomplete", "off");
+    }
+    list.replaceChildren(
+      ...words.map((word) => {
+        const option = document.createElement("option");
+        option.value = word;
+        return option;
+      }),
+    );
+  };
+
+  // A file that was just made is saved without a second click.
+  window.veneer.save = (id) => {
+    const started = Date.now();
+    const look = () => {
+      const link = document.querySelector(`#${id} a, a#${id}`) || document.getElementById(id);
+      if (link && link.href) link.click();
+      else if (Date.now() - started < 5000) setTimeout(look, 50);
+    };
+    look();
+  };
+})();
