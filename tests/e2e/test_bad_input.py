@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+
 import click
 import pytest
+from kedro.runner import ParallelRunner
 from support import encode, noise_image, write_images
 
 
-def refused(project, *pipelines, **params) -> str:
+def refused(project, *pipelines, runner=None, **params) -> str:
     """The sentence a run is refused with; it must leave no MLflow run and no data behind."""
     before = sorted(p for p in (project.path / "data").rglob("*") if p.is_file())
     experiments = project.client().search_experiments() if database(project) else []
     runs = len(project.client().search_runs([e.experiment_id for e in experiments]))
-    with pytest.raises(click.ClickException) as caught:
-        project.run(*pipelines, **params)
+    with pytest.raises(click.ClickException) as caught, project.session(**params) as session:
+        session.run(pipeline_names=list(pipelines) or None, runner=runner)
     experiments = project.client().search_experiments()
     assert len(project.client().search_runs([e.experiment_id for e in experiments])) == runs
     assert sorted(p for p in (project.path / "data").rglob("*") if p.is_file()) == before
@@ -55,12 +58,34 @@ def test_configuration_is_checked_first(project, params, sentence):
     assert re.search(sentence, refused(project, **params))
 
 
+def test_the_parallel_runner(project):
+    assert "The ParallelRunner cannot be used" in refused(project, runner=ParallelRunner())
+
+
 @pytest.mark.parametrize("encoder", ["rn50", "resnet50"])
 def test_weights_that_cannot_be_had(project, encoder):
     message = refused(project, encoder=encoder)
     assert f"Opening the encoder {encoder}" in message
     assert "HF_HUB_OFFLINE" in message
     assert "encoder=mini needs no download" in message
+
+
+def test_a_hub_that_does_not_answer(project, monkeypatch, tmp_path):
+    from huggingface_hub import constants
+
+    from veneer.encoders import weights
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(weights, "HUB_TIMEOUT", 1.0)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes calls, never says a word
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        form = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", form)
+        message = refused(project, encoder="rn50")
+    assert f"{address}/timm/resnet50_clip.openai" in message
+    assert "cannot be had: " in message
 
 
 def test_a_weight_file_must_tell_its_activation(project, tmp_path):

@@ -12,26 +12,27 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from projects import COPIES, DAMAGED, PER_KIND
 from sklearn.metrics import accuracy_score, f1_score
 
 from veneer.heads import linear_svc, mlp
 from veneer.schema import fingerprint_of, vectors
 from veneer.sources.textures import SAMPLE_KINDS
 
-PER_KIND, COPIES, DAMAGED = 8, 12, 6
-SAMPLE = {"images_per_kind": PER_KIND, "duplicates": COPIES, "damaged": DAMAGED}
 IMAGES = PER_KIND * len(SAMPLE_KINDS) + COPIES
 
 
 @pytest.fixture(scope="module")
-def finished(project):
-    project.run(sample=SAMPLE)
-    return project
+def data(textures):
+    return textures.path / "data"
 
 
 @pytest.fixture(scope="module")
-def data(finished):
-    return finished.path / "data"
+def ours(project, textures):
+    """A copy of the finished run, to go on from."""
+    project.draw_small_sample()
+    project.take_data(textures)
+    return project
 
 
 def image_rows(data):
@@ -124,8 +125,8 @@ def test_every_labelled_row_is_predicted_by_a_head_that_was_not_fitted_to_it(dat
         assert 0.5 < np.mean(train) < 1
 
 
-def test_saved_heads_give_the_saved_predictions(finished, data):
-    heads = finished.load("heads")
+def test_saved_heads_give_the_saved_predictions(textures, data):
+    heads = textures.load("heads")
     assert {p.suffix for p in (data / "06_models/textures/mini").iterdir()} == {
         ".skops",
         ".safetensors",
@@ -162,13 +163,13 @@ def test_the_planted_wrong_labels_are_the_most_doubtful(data):
     assert wrong <= {row["id"] for row in doubtful[:4]}
 
 
-def test_a_folder_is_predicted_from_what_was_saved(finished, data, tmp_path):
+def test_a_folder_is_predicted_from_what_was_saved(ours, data, tmp_path):
     (tmp_path / "new/deep").mkdir(parents=True)
     for file in (data / "01_raw/textures/woven").glob("woven_*.jpg"):
         shutil.copy(file, tmp_path / "new/deep")
     (tmp_path / "new/notes.txt").write_text("no image")
-    finished.run("prediction", prediction={"images": str(tmp_path / "new"), "head": "svc"})
-    rows = finished.load("predicted").to_pylist()
+    ours.run("prediction", prediction={"images": str(tmp_path / "new"), "head": "svc"})
+    rows = ours.load("predicted").to_pylist()
     assert [row["reason"] for row in rows] == [None] * PER_KIND + ["not_an_image"]
     assert rows[0]["path"] == "deep/woven_0001.jpg"
     assert all(len(row["top"]) == 5 for row in rows[:-1])
@@ -207,8 +208,8 @@ def test_search_finds_what_the_words_say(data):
         assert Counter(row["label"] for row in rows[:6])[label] >= 3
 
 
-def test_the_index_holds_every_image_and_how_good_it_is_is_known(finished, data):
-    index = finished.load("index")
+def test_the_index_holds_every_image_and_how_good_it_is_is_known(textures, data):
+    index = textures.load("index")
     assert index.rows == IMAGES
     rows = image_rows(data)
     found = index.table(["id", "sha", "label", "split", "thumbnail"]).to_pylist()
@@ -250,8 +251,8 @@ def test_report_tells_the_figures(data):
     assert "2 of them under different labels" in page
 
 
-def test_tracked_run_holds_everything(finished, data):
-    run = finished.runs("material_head_mini")[-1]
+def test_tracked_run_holds_everything(textures, data):
+    run = textures.runs("material_head_mini")[-1]
     assert run.info.status == "FINISHED"
     metrics = json.loads((data / "08_reporting/textures/mini/metrics.json").read_text())
     logged = run.data.metrics
@@ -263,7 +264,7 @@ def test_tracked_run_holds_everything(finished, data):
     assert run.data.tags["collection_fingerprint"] == card["fingerprint"]
     assert "weights sha256" in run.data.tags["encoder_fingerprint"]
     assert run.data.params["svc.reg_param"] == "0.02"
-    history = finished.client().get_metric_history(run.info.run_id, "mlp.train_loss")
+    history = textures.client().get_metric_history(run.info.run_id, "mlp.train_loss")
     log = (data / "06_models/textures/mini/train_log.csv").read_text().splitlines()
     assert len(history) == len(log) - 1
     found = json.loads((data / "08_reporting/textures/mini/retrieval_metrics.json").read_text())
@@ -272,15 +273,15 @@ def test_tracked_run_holds_everything(finished, data):
     )
     assert "retrieval.text_to_image.per_class.woven.precision_at_5" in logged
     assert logged["twins.exact"] == COPIES
-    kept = {a.path for a in finished.client().list_artifacts(run.info.run_id, "contact_sheets")}
+    kept = {a.path for a in textures.client().list_artifacts(run.info.run_id, "contact_sheets")}
     assert "contact_sheets/yellow-honeycomb.png" in kept
-    heads = {a.path for a in finished.client().list_artifacts(run.info.run_id, "heads")}
+    heads = {a.path for a in textures.client().list_artifacts(run.info.run_id, "heads")}
     assert {"heads/proker.safetensors", "heads/proker.json", "heads/svc.skops"} <= heads
 
 
-def test_tracked_heads_can_be_loaded_again_without_pickle(finished, data):
-    run = finished.runs("material_head_mini")[-1]
-    mlflow.set_tracking_uri(f"sqlite:///{finished.path / 'mlflow.db'}")
+def test_tracked_heads_can_be_loaded_again_without_pickle(textures, data):
+    run = textures.runs("material_head_mini")[-1]
+    mlflow.set_tracking_uri(f"sqlite:///{textures.path / 'mlflow.db'}")
     models = {
         m.name: m
         for m in mlflow.search_logged_models([run.info.experiment_id], output_format="list")
@@ -304,41 +305,42 @@ def test_tracked_heads_can_be_loaded_again_without_pickle(finished, data):
         atol=1e-5,
     )
     folder = mlflow.artifacts.download_artifacts(models["svc"].model_uri)
-    kept = linear_svc.loads((finished.path / folder / "model.skops").read_bytes())
+    kept = linear_svc.loads((textures.path / folder / "model.skops").read_bytes())
     original = linear_svc.loads((data / "06_models/textures/mini/svc.skops").read_bytes())
     np.testing.assert_allclose(kept.scores(features), original.scores(features), rtol=1e-6)
 
 
-def test_second_run_embeds_nothing_and_gives_the_same(finished, data):
+def test_second_run_embeds_nothing_and_gives_the_same(ours):
+    data = ours.path / "data"
     shards = {p: p.stat().st_mtime_ns for p in (data / "04_feature").rglob("*.parquet")}
     raw = {p: p.stat().st_mtime_ns for p in (data / "01_raw").rglob("*.jpg")}
     metrics = (data / "08_reporting/textures/mini/metrics.json").read_bytes()
     index = {p: p.stat().st_mtime_ns for p in (data / "06_models").rglob("*.lance")}
-    version = finished.load("index").version
-    finished.run(sample=SAMPLE)
+    version = ours.load("index").version
+    ours.run()
     assert {p: p.stat().st_mtime_ns for p in (data / "04_feature").rglob("*.parquet")} == shards
     assert {p: p.stat().st_mtime_ns for p in (data / "01_raw").rglob("*.jpg")} == raw
     assert (data / "08_reporting/textures/mini/metrics.json").read_bytes() == metrics
     assert {p: p.stat().st_mtime_ns for p in (data / "06_models").rglob("*.lance")} == index
-    assert finished.load("index").version == version
+    assert ours.load("index").version == version
     assert not list(data.rglob("*.tmp"))
 
 
-def test_another_encoder_under_the_same_name_is_refused(finished):
+def test_another_encoder_under_the_same_name_is_refused(ours):
     import click
 
-    folder = finished.path / "elsewhere" / "mini"
+    folder = ours.path / "elsewhere" / "mini"
     import shutil
 
     from safetensors.torch import load_file, save_file
 
-    shutil.copytree(finished.path / "src/veneer/encoders/mini", folder)
+    shutil.copytree(ours.path / "src/veneer/encoders/mini", folder)
     weights = load_file(folder / "open_clip_model.safetensors")
     save_file(
         weights | {"logit_scale": weights["logit_scale"] + 1},
         folder / "open_clip_model.safetensors",
     )
     with pytest.raises(click.ClickException, match=r"weights sha256 \w+.*weights sha256 \w+"):
-        finished.run("embedding", encoder=str(folder))
-    assert finished.runs("material_head_mini")[0].info.status == "FAILED"
+        ours.run("embedding", encoder=str(folder))
+    assert ours.runs("material_head_mini")[0].info.status == "FAILED"
     assert mlflow.active_run() is None

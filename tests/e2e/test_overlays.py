@@ -25,6 +25,8 @@ marbled matted meshed paisley perforated pitted pleated polka-dotted porous poth
 spiralled sprinkled stained stratified striped studded swirly veined waffled woven wrinkled
 zigzagged
 """.split()  # noqa: SIM905
+# A row on each contact sheet, and as few results: there are many sheets.
+SHOWN, FOUND = 6, 10
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +51,10 @@ def finished(request, project, rn50):
     (project.path / "conf" / env / "parameters" / "encoders.yml").write_text(
         f"encoders:\n  rn50: {{pretrained: {rn50}, quick_gelu: true}}\n"
     )
+    given = {"reporting": {"sheet_results": SHOWN, "histogram_results": FOUND}}
     # One head tells as much of the second overlay as four.
-    given = {"modeling": {"heads": ["svc"]}} if env == "dtd" else {}
+    if env == "dtd":
+        given["modeling"] = {"heads": ["svc"]}
     for pipeline in ("data_processing", "embedding", "modeling", "retrieval", "reporting"):
         project.run(pipeline, env=env, **given)
     return project, env, classes, count
@@ -99,7 +103,7 @@ def test_confusion_matrix_has_every_class(finished):
 
 
 def test_every_class_has_a_contact_sheet(finished):
-    project, env, classes, count = finished
+    project, env, classes, _ = finished
     sheets = sorted((project.path / f"data/08_reporting/{env}/rn50/contact_sheets").glob("*.png"))
     assert len(sheets) == len(classes)
     with Image.open(sheets[0]) as picture:
@@ -108,4 +112,4 @@ def test_every_class_has_a_contact_sheet(finished):
         project.path / f"data/08_reporting/{env}/rn50/search_results.parquet"
     ).to_pylist()
     assert len({hit["prompt"] for hit in hits}) == len(classes)
-    assert len(hits) == len(classes) * min(60, len(classes) * count)
+    assert len(hits) == len(classes) * FOUND

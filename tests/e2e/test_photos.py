@@ -16,9 +16,9 @@ COPIED = 40
 
 @pytest.fixture(scope="module")
 def photos(project, shared, tmp_path_factory):
-    """All of dtd10, every 20th label wrong, and near-copies of some."""
+    """Every other photo of dtd10, every 20th label wrong, and near-copies of some."""
     folder = tmp_path_factory.mktemp("photos")
-    files = sorted((shared / "data/dtd10/images").rglob("*.jpg"))
+    files = sorted((shared / "data/dtd10/images").rglob("*.jpg"))[::2]
     classes = sorted({file.parent.name for file in files})
     rng = np.random.default_rng(0)
     wrong = set(rng.choice(len(files), len(files) // 20, replace=False).tolist())
@@ -67,7 +67,7 @@ def results(photos, *arguments):
 def test_wrong_labels_are_the_most_doubtful(photos):
     doubtful = photos.project.load("doubtful_labels", **photos.given)["path"].to_pylist()
     found = photos.wrong & set(doubtful[: len(photos.wrong)])
-    assert len(photos.wrong) == 60
+    assert len(photos.wrong) == 30
     assert len(found) / len(photos.wrong) >= 0.7
 
 
@@ -153,7 +153,7 @@ def test_nothing_found_is_said(photos):
     assert json.loads(done.stdout)["results"] == []
     assert "Nothing found" in done.stderr
     done = ask(photos, "search", "moss", "--min-score", "0.99")
-    assert done.stdout == "" and "none of 1,240 images" in done.stderr
+    assert done.stdout == "" and "none of 640 images" in done.stderr
 
 
 def test_a_missing_index_says_which_command_builds_it(photos):
@@ -165,9 +165,9 @@ def test_a_missing_index_says_which_command_builds_it(photos):
 def test_quality_is_what_is_known_of_this_encoder(photos):
     metrics = photos.project.load("retrieval_metrics", **photos.given)
     by_image = metrics["image_to_image"]["without_copies"]
-    # .845 and .957 with all labels right; 5 % of them are wrong.
+    # Of all of dtd10 .845 and .957, with all labels right; here 5 % of them are wrong.
     assert by_image["precision@5"] > 0.72
-    assert by_image["accuracy@5"] > 0.9
+    assert by_image["accuracy@5"] > 0.88
     assert metrics["text_to_image"]["precision@10"] > 0.75
     assert set(by_image["per_class"]) == {path.name for path in photos.folder.iterdir()}
 

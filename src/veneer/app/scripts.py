@@ -26,12 +26,14 @@ def search_api(workspace: Workspace) -> Callable:
 
         Returns
         -------
-        A dict a result, the best first: rank, score (cosine), id, sha, path, label, ...
+        A dict a result, the best first: rank, score (cosine), id, sha, image_path, label, ...
         """
         try:
             asked = Asked(q=text, k=int(k), where=where, min=min_score if min_score > -1 else None)
-            return answer(workspace, asked).rows()
+            rows = answer(workspace, asked).rows()
         except Exception as error:
             raise gr.Error(sentence_of(error), print_exception=False) from None
+        # What has a `path` gradio_client takes for a file, and downloads.
+        return [{"image_path" if k == "path" else k: v for k, v in each.items()} for each in rows]
 
     return search
