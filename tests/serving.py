@@ -12,7 +12,6 @@ import uvicorn
 from veneer.app.server import LOCAL_NAMES, create_app
 from veneer.app.workspace import Workspace
 
-
 # Clients keep a connection open; who closes the server does not wait for them.
 OPTIONS = {"port": 0, "log_config": None, "access_log": False, "timeout_graceful_shutdown": 1}
 

@@ -26,6 +26,7 @@ Done: {collection} under {encoder}.
 
 Look further, from this folder (or activate the environment: . .venv/bin/activate):
   .venv/bin/mlflow ui --backend-store-uri sqlite:///mlflow.db    the tracked run
+  .venv/bin/kedro app                                            search and clean in a browser
   .venv/bin/kedro search "red and white stripes" --sheet stripes.png
   .venv/bin/kedro viz run                                        the pipeline, with previews
   .venv/bin/kedro run --params "collection=NAME,images=FOLDER"   your own pictures
