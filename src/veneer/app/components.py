@@ -11,8 +11,9 @@ def picture_grid(elem_id: str, *, searches: bool = False) -> gr.HTML:
     """Pictures in a grid; one that is clicked is shown larger.
 
     Its value is a dict: ``results`` of :func:`veneer.app.shown.result`, and if wanted ``status``,
-    ``notice`` and ``address``. Where it ``searches``, ``select`` comes with the ``id`` of an image
-    whose like is wanted; elsewhere that leads to the search page.
+    ``notice``, ``address``, and ``saved``, the word by which the results can be had as files. Where
+    it ``searches``, ``select`` comes with the ``id`` of an image whose like is wanted; elsewhere
+    that leads to the search page.
     """
     return _component("grid", elem_id, searches=searches)
 

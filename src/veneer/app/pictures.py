@@ -1,4 +1,4 @@
-"""Pictures of the collection, and its report, by their addresses."""
+"""Pictures of the collection, results as files, and the report, by their addresses."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import fastapi
 from fastapi import Path as InPath
 from fastapi import Response
 
+from veneer.app.saving import Result, sheet, table
 from veneer.app.told import sentence_of
 from veneer.app.workspace import Workspace
 from veneer.images import png_bytes, to_rgb
@@ -38,13 +39,20 @@ def picture_routes(workspace: Workspace) -> fastapi.APIRouter:
         data = _or_404(lambda: workspace.picture(id_))
         name, format_ = _or_404(lambda: _name_and_format(workspace, id_))
         if download:
-            headers = {
-                "content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-            }
-            return Response(data, media_type="application/octet-stream", headers=headers)
+            return _download(data, name)
         if format_ == "TIFF":  # which browsers do not show
             data, format_ = png_bytes(to_rgb(data)), "PNG"
         return Response(data, media_type=f"image/{format_.lower()}", headers=_LASTING)
+
+    @router.get("/results/{word}.png")
+    def as_sheet(word: str) -> Response:
+        result = _result(workspace, word)
+        ids = result.found.results["id"].to_pylist()
+        return _download(sheet(result, workspace.thumbnails(ids)), "contact-sheet.png")
+
+    @router.get("/results/{word}.csv")
+    def as_table(word: str) -> Response:
+        return _download(table(_result(workspace, word)), "results.csv")
 
     @router.get("/report")
     def report() -> Response:
@@ -52,6 +60,18 @@ def picture_routes(workspace: Workspace) -> fastapi.APIRouter:
         return Response(page, media_type="text/html")
 
     return router
+
+
+def _download(data: bytes, name: str) -> Response:
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+def _result(workspace: Workspace, word: str) -> Result:
+    known = workspace.results.get([word])
+    if not known:
+        raise fastapi.HTTPException(404, "These results are not at hand any more: search again.")
+    return known[word]
 
 
 def _or_404(read: Callable[[], Any]) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-import tempfile
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+
+import pyarrow as pa
 
 from veneer.app.searching import Asked
-from veneer.errors import VeneerError
 from veneer.figures.search_sheet import search_sheet
 from veneer.images import png_bytes
 from veneer.retrieval.search import Found
@@ -16,12 +17,13 @@ from veneer.retrieval.search import Found
 
 @dataclass(frozen=True)
 class Result:
-    """What a session's last search was, and gave.
+    """What a search was, and gave.
 
     Attributes
     ----------
     asked : Asked
     found : Found
+        Without thumbnails.
     picture : str
         Name of the file that was uploaded, if any.
     """
@@ -38,41 +40,27 @@ class Result:
         return " + ".join(each for each in subject if each)
 
 
-def write_sheet(result: Result | None) -> str:
-    """Path of a new PNG with all results."""
-    result = _present(result)
+def sheet(result: Result, thumbnails: Mapping[str, bytes]) -> bytes:
+    """All results as a PNG."""
     told_of = ["rank and cosine", result.asked.where and f"where {result.asked.where}"]
     told_of.append(result.found.label and f"class {result.found.label}")
     subtitle = "; ".join(each for each in told_of if each)
-    sheet = search_sheet(result.found.results, title=result.title, subtitle=subtitle)
-    path = _new_file("contact-sheet.png")
-    path.write_bytes(png_bytes(sheet))
-    return str(path)
+    rows = result.found.results
+    pictures = pa.array([thumbnails.get(id_) for id_ in rows["id"].to_pylist()], pa.binary())
+    rows = rows.append_column("thumbnail", pictures)
+    return png_bytes(search_sheet(rows, title=result.title, subtitle=subtitle))
 
 
-def write_table(result: Result | None) -> str:
-    """Path of a new CSV file, a result a line."""
-    rows = [_flat(row) for row in _present(result).found.rows()]
-    path = _new_file("results.csv")
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
-    return str(path)
+def table(result: Result) -> bytes:
+    """All results as CSV, a line each."""
+    rows = [_flat(row) for row in result.found.rows()]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
 
 
 def _flat(row: dict) -> dict:
     attributes = row.pop("attributes", None) or {}
     return row | {f"attributes.{name}": value for name, value in attributes.items()}
-
-
-def _present(result: Result | None) -> Result:
-    if result is None:
-        raise VeneerError("Saving the results: there are none yet. Search first.")
-    return result
-
-
-def _new_file(name: str) -> Path:
-    # Gradio takes it over into its cache, which is cleared by and by.
-    return Path(tempfile.mkdtemp(prefix="veneer-")) / name

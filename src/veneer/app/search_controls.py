@@ -39,9 +39,6 @@ class Controls:
     like_shown: gr.HTML
     grid: gr.HTML
     histogram: gr.HTML
-    sheet: gr.Button
-    table: gr.Button
-    file: gr.File
 
     @property
     def settings(self) -> list[gr.components.Component]:
@@ -73,10 +70,6 @@ def lay_out(image_weight: float) -> Controls:
                 made |= _filters()
         with gr.Column(scale=7, min_width=320):
             made["grid"] = picture_grid(elem_id="results", searches=True)
-            with gr.Row():
-                made["sheet"] = gr.Button("Contact sheet (PNG)", size="sm", min_width=120)
-                made["table"] = gr.Button("Table (CSV)", size="sm", min_width=120)
-                made["file"] = gr.File(visible="hidden", elem_id="export")
         with gr.Column(scale=2, min_width=200):
             made["histogram"] = gr.HTML(elem_id="labels", apply_default_css=False)
     return Controls(**made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import gradio as gr
 
 from veneer.app import shown
 from veneer.app.filter_panel import chosen
-from veneer.app.saving import Result, write_sheet, write_table
+from veneer.app.saving import Result
 from veneer.app.search_controls import BEST_HEAD, EVERYTHING, INSIDE, SUGGESTED, Controls, lay_out
 from veneer.app.searching import Asked, advice, answer, browse, labels
 from veneer.app.suggestions import DTD_ATTRIBUTES
@@ -24,7 +25,6 @@ def search_tab(workspace: Workspace, page: gr.Blocks, _: gr.Tab) -> None:
     usual = workspace.parameters.retrieval.search.image_weight
     tab = lay_out(usual)
     answers = [tab.grid, tab.histogram, tab.like_shown]
-    result = gr.State(None)
 
     def run(*values: Any) -> list[Any]:
         count = len(tab.settings)
@@ -39,7 +39,7 @@ def search_tab(workspace: Workspace, page: gr.Blocks, _: gr.Tab) -> None:
             asked = Asked.from_address(dict(request.query_params))
             found = answered(workspace, asked)
         except Exception as error:
-            found = [{"results": [], "notice": sentence_of(error)}, "", "", None]
+            found = [{"results": [], "notice": sentence_of(error)}, "", ""]
         return [*settings_of(asked, usual), *found]
 
     def start_anew() -> list[Any]:
@@ -53,13 +53,13 @@ def search_tab(workspace: Workspace, page: gr.Blocks, _: gr.Tab) -> None:
     searching = {
         "fn": told(run),
         "inputs": [*tab.settings, tab.panel.names, *tab.panel.controls],
-        "outputs": [*answers, result],
+        "outputs": answers,
         "preprocess": False,
         "trigger_mode": "always_last",
         **slow,
     }
     gr.on(_occasions(tab), **searching)
-    fresh = [*tab.settings, *answers, result]
+    fresh = [*tab.settings, *answers]
     page.load(load, None, fresh, **slow)
     columns = [tab.words, tab.suggestions, *tab.panel.outputs]
     page.load(lambda: _columns(workspace, tab), None, columns, **QUIET)
@@ -74,9 +74,6 @@ def search_tab(workspace: Workspace, page: gr.Blocks, _: gr.Tab) -> None:
         **searching
     )
     tab.mode.input(lambda mode: gr.update(visible=mode == INSIDE), tab.mode, tab.head, **QUIET)
-    for button, write in ((tab.sheet, write_sheet), (tab.table, write_table)):
-        saved = button.click(told(write), result, tab.file, **PRIVATE)
-        saved.success(None, js="() => window.veneer.save('export')", **QUIET)
 
 
 def _occasions(tab: Controls) -> list[Any]:
@@ -155,16 +152,19 @@ def answered(
     if data is None and not (asked.q or asked.image or asked.like):
         return _browsed(workspace)
     found = answer(workspace, asked, data)
-    rows = found.results.drop_columns(["thumbnail"]).to_pylist()
+    rows = found.results.to_pylist()
+    word = secrets.token_urlsafe(16)
+    workspace.results.keep({word: Result(asked, found, name)})
     value = {
         "results": [shown.result(row) for row in rows],
         "status": _status(workspace, asked, found),
         "notice": advice(workspace, asked, found, data is not None or bool(asked.image)),
         "address": asked.address(),
+        "saved": word if rows else None,
     }
     bars = shown.label_bars([row["label"] for row in rows])
     like = shown.page_of("like", id=asked.like) if asked.like else ""
-    return [value, bars, like, Result(asked, found, name)]
+    return [value, bars, like]
 
 
 def _browsed(workspace: Workspace) -> list[Any]:
@@ -175,7 +175,7 @@ def _browsed(workspace: Workspace) -> list[Any]:
         "status": f"Some of {count:,} images. Say what to look for, or choose one of these.",
         "address": "?",
     }
-    return [value, "", "", None]
+    return [value, "", ""]
 
 
 def _status(workspace: Workspace, asked: Asked, found: Found) -> str:

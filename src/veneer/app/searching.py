@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from urllib.parse import urlencode
 
 import pyarrow as pa
@@ -14,6 +16,8 @@ from veneer.predict import choose_search_head
 from veneer.retrieval.expectations import expected_pictures, expected_words
 from veneer.retrieval.search import Found, Query, search
 from veneer.sources.public import fetch_public
+
+logger = logging.getLogger(__name__)
 
 MOST_RESULTS = 200
 RESULTS = 24
@@ -134,38 +138,53 @@ def answer(workspace: Workspace, asked: Asked, picture: bytes | None = None) -> 
         classifier=classifier,
         thumbnails=True,
     )
-    keep_thumbnails(workspace, found.results)
-    return found
-
-
-def keep_thumbnails(workspace: Workspace, results: pa.Table) -> None:
-    """Spare the browser's requests for the pictures of these results a look into the index."""
-    pairs = zip(results["id"].to_pylist(), results["thumbnail"].to_pylist(), strict=True)
-    workspace.keep_thumbnails({id_: data for id_, data in pairs if data is not None})
+    return replace(found, results=workspace.keep_thumbnails(found.results))
 
 
 def advice(workspace: Workspace, asked: Asked, found: Found, has_picture: bool) -> str | None:
     """What to do about a search whose best score is lower than those of searches that fit."""
     if not len(found.results):
         return None
-    index, options = workspace.index(), workspace.parameters.retrieval
     if has_picture or asked.like:
-        if asked.q:
-            return None  # of both together nothing is known
-        expected = workspace.of_index(
-            "expected_pictures",
-            index,
-            lambda: expected_pictures(index, options, workspace.parameters.seed),
-        )
+        # Of words and a picture together nothing is known.
+        expected = None if asked.q else _expected_of_pictures(workspace)
     else:
-        expected = workspace.of_index(
-            "expected_words",
-            index,
-            lambda: expected_words(index, workspace.encoder(), options, labels(workspace)),
-        )
+        expected = _expected_of_words(workspace)
     if expected is None or found.results["score"][0].as_py() >= expected:
         return None
     return LOW.format(expected=expected)
+
+
+def _expected_of_words(workspace: Workspace) -> float | None:
+    index, options = workspace.index(), workspace.parameters.retrieval
+    return workspace.of_index(
+        "expected_words",
+        index,
+        lambda: expected_words(index, workspace.encoder(), options, labels(workspace)),
+    )
+
+
+def _expected_of_pictures(workspace: Workspace) -> float | None:
+    index, options = workspace.index(), workspace.parameters.retrieval
+    return workspace.of_index(
+        "expected_pictures",
+        index,
+        lambda: expected_pictures(index, options, workspace.parameters.seed),
+    )
+
+
+def warm(workspace: Workspace) -> None:
+    """Begin to open what the first search needs, in a thread of its own."""
+
+    def open_all() -> None:
+        try:
+            _expected_of_words(workspace)
+            _expected_of_pictures(workspace)
+            workspace.heads()
+        except Exception as error:  # told to whoever asks for it
+            logger.debug("warming up", exc_info=error)
+
+    threading.Thread(target=open_all, name="warm", daemon=True).start()
 
 
 def labels(workspace: Workspace) -> list[str]:

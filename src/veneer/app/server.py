@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from veneer.app.page import HEAD, THEME, build
 from veneer.app.pictures import picture_routes
+from veneer.app.searching import warm
 from veneer.app.workspace import Workspace
 from veneer.errors import VeneerError
 from veneer.project import Project
@@ -35,7 +36,7 @@ LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
 # fetch any address (`file=https://…`, `proxy=…`) or to change its source; none of that is let in.
 _ALLOWED = re.compile(
     r"""/ | /(assets|static|veneer)/.+ | /(theme\.css|favicon\.ico|manifest\.json|robots\.txt)
-    | /(config|login|logout)/? | /(thumbnails|pictures)/[^/]+ | /report
+    | /(config|login|logout)/? | /(thumbnails|pictures|results)/[^/]+ | /report
     | /gradio_api/(info|app_id|login_check|startup-events|theme\.css|upload|upload_progress
         |cancel|reset|queue/join|queue/data|run/predict|component_server|user|token)/?
     | /gradio_api/heartbeat/[^/]+ | /gradio_api/call/[^/]+(/[^/]+)?
@@ -173,7 +174,7 @@ def serve(project: Project, host: str, port: int, credentials: Mapping[str, str]
             "`app` in credentials.yml",
             host,
         )
-    workspace.warm()
+    warm(workspace)
     config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
     with bound:
         uvicorn.Server(config).run(sockets=[bound])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.dataset as ds
 
+from veneer.app.kept import Recent
 from veneer.encoders.config import encoder_name
 from veneer.encoders.encoder import Encoder
 from veneer.heads.classifier import Classifier
@@ -20,10 +20,6 @@ from veneer.retrieval.duplicates import Comparison, compare_all
 from veneer.retrieval.index import Index
 from veneer.retrieval.pairs import Advance
 from veneer.streams import find_image
-
-logger = logging.getLogger(__name__)
-
-KEPT_THUMBNAILS = 4096  # some 40 MB
 
 
 class Workspace:
@@ -41,33 +37,20 @@ class Workspace:
         self.parameters = project.parameters
         self.collection = project.parameters.source.collection
         self.encoder_name = encoder_name(project.parameters.embedding.encoder)
+        self._index: Index | None = None
         self._kept: dict[str, tuple[Any, Any]] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
-        self._thumbnails: OrderedDict[str, bytes] = OrderedDict()
-
-    def warm(self) -> None:
-        """Begin to open what the first search needs, in a thread of its own."""
-
-        def open_all() -> None:
-            try:
-                self.index()
-                encoder = self.encoder()
-                if encoder.text_tower is not None:
-                    encoder.embed_texts(["a texture"])
-            except Exception as error:  # told to whoever asks for it
-                logger.debug("warming up", exc_info=error)
-
-        threading.Thread(target=open_all, name="warm", daemon=True).start()
+        self._thumbnails = Recent[bytes](4096)  # some 40 MB
+        self.results = Recent[Any](512)
+        """What was found of late, by a word that only who searched is told."""
 
     def index(self) -> Index:
         """The newest version of the index."""
-        # One version follows the other within `refreshed`; the folder is not watched for it.
-        kept = self._keep("index", lambda: None, lambda: self.project.catalog.load("index"))
-        newest = kept.refreshed()
-        if newest is not kept:
-            self._kept["index"] = None, newest
-        return newest
+        with self._lock_of("index"):
+            known = self._index
+            self._index = self.project.catalog.load("index") if known is None else known.refreshed()
+            return self._index
 
     def encoder(self) -> Encoder:
         """The encoder; its towers are loaded by the first search."""
@@ -105,20 +88,19 @@ class Workspace:
 
     def thumbnails(self, ids: list[str]) -> Mapping[str, bytes]:
         """Thumbnails (WebP) by id; none for what is no image of the collection."""
-        with self._lock:
-            found = {id_: self._thumbnails[id_] for id_ in ids if id_ in self._thumbnails}
+        found = self._thumbnails.get(ids)
         missing = [id_ for id_ in ids if id_ not in found]
         if missing:
-            found |= self.keep_thumbnails(self.index().thumbnails(missing))
+            read = self.index().thumbnails(missing)
+            self._thumbnails.keep(read)
+            found |= read
         return found
 
-    def keep_thumbnails(self, thumbnails: Mapping[str, bytes]) -> Mapping[str, bytes]:
-        """Remember thumbnails that were read with something else, for those who ask next."""
-        with self._lock:
-            self._thumbnails.update(thumbnails)
-            while len(self._thumbnails) > KEPT_THUMBNAILS:
-                self._thumbnails.popitem(last=False)
-        return thumbnails
+    def keep_thumbnails(self, results: pa.Table) -> pa.Table:
+        """Search results without their thumbnails, which are at hand now for the browser."""
+        pairs = zip(results["id"].to_pylist(), results["thumbnail"].to_pylist(), strict=True)
+        self._thumbnails.keep({id_: data for id_, data in pairs if data is not None})
+        return results.drop_columns(["thumbnail"])
 
     def picture(self, id_: str) -> bytes | None:
         """The bytes of an image's file; None for what is no image of the collection."""
@@ -132,14 +114,17 @@ class Workspace:
 
     def _keep(self, name: str, stamp: Callable[[], Any], make: Callable[[], Any]) -> Any:
         """What was made under this name, as long as its stamp stays the same."""
-        with self._lock:
-            lock = self._locks.setdefault(name, threading.Lock())
-        with lock:  # threads that ask at the same time wait for the first one's
+        with self._lock_of(name):
             now = stamp()
             known = self._kept.get(name)
             if known is None or known[0] != now:
                 known = self._kept[name] = now, make()
             return known[1]
+
+    def _lock_of(self, name: str) -> threading.Lock:
+        """Threads that ask for the same thing at the same time wait for the first one's."""
+        with self._lock:
+            return self._locks.setdefault(name, threading.Lock())
 
 
 def _stamp(path: Path) -> tuple:

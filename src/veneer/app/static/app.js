@@ -22,15 +22,4 @@
       }),
     );
   };
-
-  // A file that was just made is saved without a second click.
-  window.veneer.save = (id) => {
-    const started = Date.now();
-    const look = () => {
-      const link = document.querySelector(`#${id} a, a#${id}`) || document.getElementById(id);
-      if (link && link.href) link.click();
-      else if (Date.now() - started < 5000) setTimeout(look, 50);
-    };
-    look();
-  };
 })();

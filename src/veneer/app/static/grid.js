@@ -113,6 +113,17 @@
     };
   }
 
+  function saving(word) {
+    const actions = make("p", "veneer-actions");
+    for (const [name, suffix] of [["Contact sheet (PNG)", "png"], ["Table (CSV)", "csv"]]) {
+      const link = make("a", "veneer-button", name);
+      link.href = `results/${word}.${suffix}`;
+      link.download = "";
+      actions.append(link);
+    }
+    return actions;
+  }
+
   window.veneer.grid = (element, props, trigger, watch) => {
     const look = closerLook(trigger, props.searches);
 
@@ -134,6 +145,7 @@
         list.append(item);
       });
       root.append(list);
+      if (value.saved) root.append(saving(value.saved));
       if (value.address !== undefined) history.replaceState(history.state, "", value.address);
     }
 
