@@ -57,15 +57,7 @@ def lay_out(image_weight: float) -> Controls:
                 "like_shown": gr.HTML(elem_id="like", apply_default_css=False),
             }
             made |= _picture(image_weight)
-            made["k"] = gr.Slider(
-                1, MOST_RESULTS, value=RESULTS, step=1, label="Results", elem_id="k"
-            )
-            made["mode"] = gr.Radio(
-                [EVERYTHING, INSIDE], value=EVERYTHING, label="Search", elem_id="mode"
-            )
-            made["head"] = gr.Dropdown(
-                [BEST_HEAD], value=BEST_HEAD, label="Class by", visible=False, elem_id="head"
-            )
+            made |= _how()
             with gr.Accordion("Filters", open=False, elem_id="filters"):
                 made |= _filters()
         with gr.Column(scale=7, min_width=320):
@@ -82,6 +74,7 @@ def _prompt() -> dict:
             placeholder="red and white stripes",
             max_lines=1,
             scale=6,
+            min_width=260,
             elem_id="prompt",
             autofocus=True,
         )
@@ -101,7 +94,7 @@ def _prompt() -> dict:
 
 
 def _picture(image_weight: float) -> dict:
-    with gr.Accordion("By a picture", open=True):
+    with gr.Accordion("By a picture", open=True, elem_classes="veneer-closed-on-phones"):
         return {
             "picture": gr.Image(
                 label="Picture to search by",
@@ -119,9 +112,24 @@ def _picture(image_weight: float) -> dict:
                 1,
                 value=image_weight,
                 step=0.05,
-                label="Weight of the picture, with words as well",
+                label="Weight beside words",
                 elem_id="weight",
             ),
+        }
+
+
+def _how() -> dict:
+    with gr.Accordion("How", open=True, elem_classes="veneer-closed-on-phones"):
+        return {
+            "k": gr.Slider(1, MOST_RESULTS, value=RESULTS, step=1, label="Results", elem_id="k"),
+            "mode": gr.Radio(
+                [EVERYTHING, INSIDE], value=EVERYTHING, label="Search", elem_id="mode"
+            ),
+            "head": gr.Dropdown(
+                [BEST_HEAD], value=BEST_HEAD, label="Class by", visible=False, elem_id="head"
+            ),
+            "least": gr.Slider(0, 1, value=0, step=0.01, label="Smallest score", elem_id="least"),
+            "copies": gr.Checkbox(label="Show byte-identical copies", elem_id="copies"),
         }
 
 
@@ -134,6 +142,4 @@ def _filters() -> dict:
             max_lines=1,
             elem_id="where",
         ),
-        "least": gr.Slider(0, 1, value=0, step=0.01, label="Smallest score", elem_id="least"),
-        "copies": gr.Checkbox(label="Show byte-identical copies", elem_id="copies"),
     }

@@ -2,6 +2,16 @@
 (() => {
   window.veneer = window.veneer || {};
 
+  // On a phone what is found comes first; what a search is made of opens at a touch. Called when the
+  // first results are there: before, the page does not hear a click.
+  window.veneer.begin = () => {
+    window.veneer.begin = () => {};
+    if (!matchMedia("(max-width: 700px)").matches) return;
+    for (const button of document.querySelectorAll(".veneer-closed-on-phones > button.open")) {
+      button.click();
+    }
+  };
+
   // Suggestions for the prompt box, as browsers know them.
   window.veneer.suggest = (words) => {
     const box = document.querySelector("#prompt input, #prompt textarea");

@@ -133,6 +133,7 @@
       if (!root) return;
       root.replaceChildren();
       if (!value) return;
+      window.veneer.begin();
       const results = value.results || [];
       const status = make("p", "veneer-status", value.status || "");
       status.setAttribute("role", "status");
