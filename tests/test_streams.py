@@ -2,9 +2,12 @@
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
+from support import ingest_all, open_folder, write_images
 
-from veneer.streams import columns_of, parted, regrouped
+from veneer.streams import columns_of, find_image, parted, regrouped
 
 SCHEMA = pa.schema([("number", pa.int64()), ("reason", pa.string())], metadata={"made": "by hand"})
 
@@ -76,3 +79,13 @@ def test_refused_rows_are_not_read_first():
         list(refused)
     assert len(list(begun)) == 1
     assert [each["reason"].to_pylist() for each in refused] == [["damaged"]]
+
+
+def test_one_image_is_found_by_its_id(tmp_path):
+    rows, _ = ingest_all(open_folder(write_images(tmp_path / "raw", {"a": 3, "b": 2})))
+    pq.write_table(rows.slice(0, 3), tmp_path / "0.parquet", row_group_size=2)
+    pq.write_table(rows.slice(3), tmp_path / "1.parquet", row_group_size=2)
+    dataset = ds.dataset([str(tmp_path / "0.parquet"), str(tmp_path / "1.parquet")])
+    for row in rows.to_pylist():
+        assert find_image(dataset, row["id"]) == row["image"]["bytes"]
+    assert find_image(dataset, "0" * 40) is None

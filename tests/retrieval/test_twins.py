@@ -14,6 +14,7 @@ from veneer.images import sha_of, to_rgb
 from veneer.retrieval import pairs
 from veneer.retrieval.pairs import nearest_cosines
 from veneer.retrieval.twins import (
+    CHOICES,
     HIGHEST_THRESHOLD,
     LOWEST_THRESHOLD,
     SHARED,
@@ -24,6 +25,7 @@ from veneer.retrieval.twins import (
     find_twins,
     leaks,
     suggest_threshold,
+    with_choices,
 )
 
 
@@ -155,6 +157,21 @@ def test_thousands_of_near_twins_are_one_group():
     rng = np.random.default_rng(0)
     vectors = at_angles(*rng.uniform(0, 1, 3000))
     assert len(find_twins(table(3000), vectors, 0.99)) == 3000
+
+
+def test_choices_go_before_what_is_suggested():
+    twins = find_twins(table(5), at_angles(0, 0, 1, 90, 90), 0.99)
+    kept = dict(zip(twins["id"].to_pylist(), twins["keep"].to_pylist(), strict=True))
+    assert kept == {"id000": True, "id001": False, "id002": False, "id003": True, "id004": False}
+    choices = pa.table(
+        [["id002", "id003", "gone"], ["", "", ""], [True, False, True]], schema=CHOICES
+    )
+    chosen = with_choices(twins, choices)
+    assert chosen.schema == TWINS
+    assert chosen.drop_columns(["keep"]).equals(twins.drop_columns(["keep"]))
+    now = dict(zip(chosen["id"].to_pylist(), chosen["keep"].to_pylist(), strict=True))
+    assert now == kept | {"id002": True, "id003": False}
+    assert with_choices(twins, CHOICES.empty_table()).equals(twins)
 
 
 def test_leaks_and_conflicts_are_whole_groups():
