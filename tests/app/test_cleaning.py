@@ -58,3 +58,9 @@ def test_groups_are_shown_with_what_is_odd_about_them(own):
     assert sum("under several labels" in each["warnings"] for each in shown) == 2
     assert sum(len(each["images"]) for each in shown) == found.card["in_groups"]
     assert groups(found, 11)[0]["group"] == 11 and groups(found, 13) == []
+
+
+def test_too_many_images_for_all_pairs_are_told(textures):
+    project = open_project(textures.path, params={"retrieval": {"twins": {"most_rows": 10}}})
+    with pytest.raises(VeneerError, match=r"172 images are more than retrieval.twins.most_rows"):
+        twins_at(Workspace(project), 1.0)

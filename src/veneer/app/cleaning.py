@@ -20,9 +20,22 @@ _writing = threading.Lock()
 def twins_at(
     workspace: Workspace, threshold: float | None, advance: Advance | None = None
 ) -> Duplicates:
-    """The twins by a threshold, decisions included; by default that of parameters or images."""
+    """The twins by a threshold, decisions included; by default that of parameters or images.
+
+    Raises
+    ------
+    VeneerError
+        When there are too many images for it.
+    """
+    options, rows = workspace.parameters.retrieval.twins, workspace.index().rows
+    if rows > options.most_rows:
+        raise VeneerError(
+            f"Looking for twins: {rows:,} images are more than retrieval.twins.most_rows "
+            f"({options.most_rows:,}), and all pairs of them take long. Use kedro duplicates, or "
+            "begin the app with a larger number in --params."
+        )
     if threshold is None:
-        threshold = workspace.parameters.retrieval.twins.threshold
+        threshold = options.threshold
     choices = workspace.project.twin_choices()
     return workspace.comparison(advance).at(threshold, choices)
 

@@ -78,15 +78,11 @@ def coloured(workspace: Workspace, colour: str) -> dict:
         categories = _column(made.rows, colour)
     labels, paths = made.rows["label"].to_pylist(), made.rows["path"].to_pylist()
     titles = [label or path or "" for label, path in zip(labels, paths, strict=True)]
-    among = (
-        f"{len(made.rows):,} of {made.total:,} images"
-        if len(made.rows) < made.total
-        else (f"{made.total:,} images")
-    )
-    first, second = (100 * made.shares).tolist() if len(made.shares) == 2 else (0.0, 0.0)
+    among = f"{len(made.rows):,} of " if len(made.rows) < made.total else ""
+    first, second = (100 * made.shares).tolist()
     note = (
-        f"{among} by the two directions in which their vectors differ most, which have "
-        f"{first:.0f} % and {second:.0f} % of the variance."
+        f"{among}{made.total:,} images by the two directions in which their vectors differ most, "
+        f"which have {first:.0f} % and {second:.0f} % of the variance."
     )
     ids = made.rows["id"].to_pylist()
     return map_value(made.points, ids, titles, categories, colour, note)
@@ -100,11 +96,8 @@ def selected(workspace: Workspace, ids: Sequence[str]) -> list[dict]:
 
 
 def _column(rows: pa.Table, name: str) -> list[str | None]:
-    field = name.removeprefix("attributes.")
-    if name in rows.column_names:
-        return rows[name].to_pylist()
-    if "attributes" in rows.column_names and field in [
-        each.name for each in rows.schema.field("attributes").type
-    ]:
-        return pc.struct_field(rows["attributes"], field).to_pylist()
+    flat = rows.flatten()  # attributes by the names `attributes.…`
+    for known in (name, f"attributes.{name}"):
+        if known in flat.column_names:
+            return flat[known].to_pylist()
     raise VeneerError(f"Colouring the map: there is no column {name}. Reload the page.")

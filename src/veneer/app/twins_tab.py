@@ -42,8 +42,8 @@ def twins_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
     first = gr.State(None)  # group that the page begins with; none before the tab is opened
 
     def show(value: float | None, start: int, progress: gr.Progress) -> list[Any]:
-        workspace.comparison(_advance(progress, count_pairs(workspace.index().rows)))
-        found = twins_at(workspace, value)
+        advance = _advance(progress, count_pairs(workspace.index().rows))
+        found = twins_at(workspace, value, advance)
         count = found.card["groups"]
         start = start if start <= count else 1
         used = found.card["threshold"]

@@ -56,5 +56,5 @@ def duplicates_sheet(
         list(groups.values()),
         title="Images that are there more than once",
         subtitle=f"{card['groups']:,} groups{left_out}; cosine from {card['threshold']:.3f}, or "
-        "byte-identical. The first of each is the largest, and is kept",
+        "byte-identical. The first of each is the largest, and suggested to be kept",
     )
