@@ -17,9 +17,9 @@ OPTIONS = {"port": 0, "log_config": None, "access_log": False, "timeout_graceful
 
 
 @contextmanager
-def serving(workspace: Workspace, **credentials: str) -> Iterator[str]:
+def serving(workspace: Workspace, names: tuple[str, ...] = (), **credentials: str) -> Iterator[str]:
     """The address of the app."""
-    app = create_app(workspace, credentials, LOCAL_NAMES)
+    app = create_app(workspace, credentials, (*LOCAL_NAMES, *names))
     server = uvicorn.Server(uvicorn.Config(app, **OPTIONS))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -139,7 +139,7 @@ def predict_paths(
     if text is not None and fusion == "image":
         raise VeneerError(
             f"Predicting: the head {classifier.card.head} was fitted to images alone and cannot "
-            "use --text. Fit it with modeling.fusion=concat, or leave the text out."
+            "use a text. Fit it with modeling.fusion=concat, or leave the text out."
         )
     if not paths:
         if fusion == "image":

@@ -32,7 +32,7 @@ def test_what_is_usual_is_left_out_of_an_address():
     assert Asked.from_address({"q": "a", "__theme": "dark", "k": ""}) == Asked(q="a")
 
 
-@pytest.mark.parametrize("query", [{"k": "abc"}, {"min": "x"}, {"weight": "1,5"}, {"k": "nan"}])
+@pytest.mark.parametrize("query", [{"k": "abc"}, {"min": "x"}, {"weight": "1,5"}, {"k": "1e3"}])
 def test_a_broken_address_is_told(query):
     with pytest.raises(VeneerError, match=r"Reading the address.*is no number"):
         Asked.from_address(query)
@@ -45,6 +45,12 @@ def test_a_broken_address_is_told(query):
         (Asked(q="x", k=201), "Ask for 1 to 200"),
         (Asked(q="x", weight=1.5), "Take 0 to 1"),
         (Asked(q="x", weight=float("nan")), "Take 0 to 1"),
+        (Asked(q="x", min=float("inf")), "Take -1 to 1"),
+        (Asked(q="x", min="0.5"), "Take -1 to 1"),
+        (Asked(q="x", k=True), "Ask for 1 to 200"),
+        (Asked(q="x", k=2.5), "Ask for 1 to 200"),
+        (Asked(q=["x"]), "give a text"),
+        (Asked(q="x", where=None), "give a text"),
         (Asked(), "say what for"),
         (Asked(q="x", head="nope"), "no head nope"),
         (Asked(like="nope"), "no image of the index"),
@@ -90,6 +96,12 @@ def test_advice_where_nothing_fits(workspace):
 
 
 def test_browsing_and_labels(workspace):
-    rows = browse(workspace)
-    assert 0 < len(rows) <= 24 and rows.equals(browse(workspace))
+    rows, count = browse(workspace, Asked())
+    assert (len(rows), count) == (24, workspace.index().rows)
+    assert rows.equals(browse(workspace, Asked())[0])
+    rows, count = browse(workspace, Asked(k=3, where="label = 'knitted'"))
+    assert len(rows) == 3 and set(rows["label"].to_pylist()) == {"knitted"} and 8 <= count < 12
+    assert browse(workspace, Asked(where="label = 'none'"))[1] == 0
+    with pytest.raises(VeneerError, match="no column"):
+        browse(workspace, Asked(where="labl = 'x'"))
     assert len(labels(workspace)) == 20 and "knitted" in labels(workspace)

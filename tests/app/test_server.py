@@ -14,6 +14,7 @@ import httpx
 import pytest
 import safehttpx
 from gradio import processing_utils
+from gradio.utils import get_upload_folder
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 from serving import serving
@@ -123,7 +124,7 @@ def test_on_loopback_no_other_name_is_answered_to(address):
         assert ask(address, "/", Host=name)[0] == 421, name
 
 
-def test_login_guards_everything(workspace):
+def test_login_guards_everything(workspace, caplog):
     id_ = workspace.index().table(["id"])["id"][0].as_py()
     with serving(workspace, ana="correct horse") as address:
         for path in ("config", f"thumbnails/{id_}", f"pictures/{id_}", "report", "gradio_api/info"):
@@ -134,8 +135,12 @@ def test_login_guards_everything(workspace):
             wrong = {"username": "ana", "password": "battery staple"}
             assert session.post("/login", data=wrong).status_code == 400
             assert session.get(f"/pictures/{id_}").status_code == 401
+            assert "A login as 'ana' failed" in caplog.text
             right = {"username": "ana", "password": "correct horse"}
-            assert session.post("/login", data=right).status_code == 200
+            answer = session.post("/login", data=right)
+            assert answer.status_code == 200
+            cookies = answer.headers.get_list("set-cookie")
+            assert cookies and all("samesite=lax" in each.lower() for each in cookies)
             for path in (f"/thumbnails/{id_}", f"/pictures/{id_}", "/report", "/config"):
                 assert session.get(path).status_code == 200, path
         client = Client(address, auth=("ana", "correct horse"), verbose=False)
@@ -156,19 +161,66 @@ def test_gradio_fetches_no_address_itself(address, workspace, monkeypatch):
     with Server({"/x.png": b"x"}) as server:
         file = {"path": server.url("/x.png"), "meta": {"_type": "gradio.FileData"}}
         data = [file if kinds[each] == "image" else None for each in event["inputs"]]
-        body = {"data": data, "fn_index": event["id"], "session_hash": "s"}
-        httpx.post(f"{address}/gradio_api/queue/join", json=body).raise_for_status()
-        url, events = f"{address}/gradio_api/queue/data?session_hash=s", []
-        with httpx.stream("GET", url, timeout=60) as stream:
-            for line in stream.iter_lines():
-                if line.startswith("data:"):
-                    events.append(json.loads(line[5:]))
-                if events and events[-1]["msg"] in ("process_completed", "close_stream"):
-                    break
-        assert events[-1]["success"] is False
+        assert outcome(address, event["id"], data)["success"] is False
         assert server.requests == [] and looked_up == []
     with pytest.raises(ValueError, match="not fetched"):
         asyncio.run(processing_utils.async_ssrf_protected_download("http://example.com/x", "/tmp"))
+
+
+def outcome(address: str, event: int, data: list) -> dict:
+    """What comes of an event of the page."""
+    body = {"data": data, "fn_index": event, "session_hash": f"s{event}"}
+    answer = httpx.post(f"{address}/gradio_api/queue/join", json=body, timeout=60)
+    if answer.status_code != 200:
+        return {"success": False, "output": answer.text}
+    url = f"{address}/gradio_api/queue/data?session_hash=s{event}"
+    with httpx.stream("GET", url, timeout=60) as stream:
+        for line in stream.iter_lines():
+            message = json.loads(line[5:]) if line.startswith("data:") else {"msg": None}
+            if message["msg"] == "process_completed":
+                return message
+    raise AssertionError("the stream ended early")
+
+
+def test_no_event_reads_a_file_that_was_not_uploaded(address, tmp_path):
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(b"the secret of " + secret.name.encode())
+    config = httpx.get(f"{address}/config").json()
+    events = [each for each in config["dependencies"] if each["inputs"]]
+    assert len(events) > 8
+    for event in events:
+        for meta in ({}, {"meta": {"_type": "gradio.FileData"}}):
+            for file in ({"path": str(secret), **meta}, [{"path": str(secret), **meta}]):
+                told = outcome(address, event["id"], [file] * len(event["inputs"]))
+                assert not (meta and told["success"]), event
+                assert "the secret" not in json.dumps(told)
+    copies = [each for each in Path(get_upload_folder()).rglob("*secret*") if each.is_file()]
+    assert copies == []
+
+
+def test_pages_of_others_may_not_ask(address):
+    body = {"component_id": 1, "fn_name": "decide", "session_hash": "s", "data": {}}
+    for foreign in (
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": address.replace("127.0.0.1", "localhost")},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ):
+        for path in ("component_server", "queue/join", "upload", "run/predict"):
+            answer = httpx.post(f"{address}/gradio_api/{path}", headers=foreign, json=body)
+            assert answer.status_code == 403, (foreign, path)
+    assert httpx.get(f"{address}/config", headers={"Origin": "http://evil.example"}).is_error
+    own = httpx.get(f"{address}/config", headers={"Origin": address})
+    assert own.status_code == 200
+    assert not [name for name in own.headers if name.startswith("access-control-")]
+
+
+def test_other_names_are_known_if_told(workspace):
+    with serving(workspace, names=("textures.example",)) as address:
+        assert ask(address, "/", Host="Textures.example:8443")[0] == 200
+        assert ask(address, "/", Host="localhost")[0] == 200
+        assert ask(address, "/", Host="other.example")[0] == 421
 
 
 def test_uploads_have_a_limit(address, workspace, monkeypatch):

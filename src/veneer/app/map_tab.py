@@ -14,8 +14,8 @@ from veneer.app.told import PRIVATE, told
 from veneer.app.workspace import Workspace
 
 
-def map_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> gr.HTML:
-    """Lay out the tab and wire it; give the grid, whose pictures can be searched by."""
+def map_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
+    """Lay out the tab and wire it."""
     with gr.Row():
         with gr.Column(scale=6, min_width=320):
             colour = gr.Dropdown(
@@ -29,10 +29,10 @@ def map_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> gr.HTML:
         choices = colours(workspace)
         chosen = chosen if chosen in choices else choices[0]
         update = gr.update(choices=choices, value=chosen)
-        return [update, json.dumps(coloured(workspace, chosen))]
+        return [update, _as_json(coloured(workspace, chosen))]
 
     def recoloured(chosen: str) -> str:
-        return json.dumps(coloured(workspace, chosen))
+        return _as_json(coloured(workspace, chosen))
 
     def boxed(event: gr.EventData) -> dict:
         rows, count = selected(workspace, event._data["ids"]), event._data["count"]
@@ -46,4 +46,8 @@ def map_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> gr.HTML:
     tab.select(told(opened), colour, [colour, points], preprocess=False, **slow)
     colour.input(told(recoloured), colour, points, preprocess=False, **slow)
     points.select(told(boxed), None, grid, **PRIVATE)
-    return grid
+
+
+def _as_json(value: dict) -> str:
+    # Gradio warns of what looks like a script, as a label may.
+    return json.dumps(value).replace("<", "\\u003c")

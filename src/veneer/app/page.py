@@ -26,7 +26,8 @@ THEME = gr.themes.Base(
     block_label_text_color="*neutral_600",
     block_title_text_color="*neutral_700",
     block_info_text_color="*neutral_600",
-    input_placeholder_color="*neutral_500",
+    input_placeholder_color="*neutral_600",
+    input_placeholder_color_dark="*neutral_400",
     button_primary_background_fill="*primary_700",
     button_primary_background_fill_hover="*primary_800",
     button_primary_background_fill_dark="*primary_700",
@@ -52,8 +53,8 @@ TABS = {
 }
 
 
-def build(workspace: Workspace) -> gr.Blocks:
-    """The page of a collection."""
+def build(workspace: Workspace, *, logout: bool = False) -> gr.Blocks:
+    """The page of a collection, with a link to log out if wanted."""
     with gr.Blocks(
         title=f"veneer · {workspace.collection}",
         analytics_enabled=False,
@@ -61,7 +62,7 @@ def build(workspace: Workspace) -> gr.Blocks:
         delete_cache=(DAY // 24, DAY),
     ) as page:
         gr.HTML(
-            shown.page_of("head", name=workspace.collection, encoder=workspace.encoder_name),
+            _head(workspace, logout),
             elem_id="veneer-head",
             apply_default_css=False,
         )
@@ -71,3 +72,9 @@ def build(workspace: Workspace) -> gr.Blocks:
                     lay_out(workspace, page, tab)
         gr.api(search_api(workspace), api_name="search")
     return page.queue(default_concurrency_limit=8, max_size=512)
+
+
+def _head(workspace: Workspace, logout: bool) -> str:
+    return shown.page_of(
+        "head", name=workspace.collection, encoder=workspace.encoder_name, logout=logout
+    )

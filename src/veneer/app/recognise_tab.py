@@ -10,6 +10,7 @@ import gradio as gr
 from veneer.app import shown
 from veneer.app.recognising import MOST_PICTURES, Recognised, classifier_of, recognise
 from veneer.app.told import PRIVATE, QUIET, sentence_of, told
+from veneer.app.uploads import uploaded
 from veneer.app.workspace import Workspace
 from veneer.errors import VeneerError
 from veneer.heads.classifier import Classifier
@@ -60,7 +61,8 @@ def recognise_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
         words = (words or "").strip() or None
         if not given and words is None:
             raise VeneerError("Recognising: choose one picture or more.")
-        paths = [(each["path"], each.get("orig_name") or "") for each in given or []]
+        limit = workspace.parameters.source.max_bytes
+        paths = [uploaded(each, limit) for each in given or []]
         chosen = classifier_of(
             workspace,
             None if by in (MOST_ACCURATE, OWN_CLASSES) else by,

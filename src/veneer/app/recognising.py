@@ -85,7 +85,7 @@ def classifier_of(workspace: Workspace, head: str | None, names: str | None) -> 
 
 
 def recognise(
-    workspace: Workspace, paths: Sequence[tuple[str, str]], text: str | None, chosen: Classifier
+    workspace: Workspace, paths: Sequence[tuple[Path, str]], text: str | None, chosen: Classifier
 ) -> Iterator[Recognised]:
     """Judge pictures one after the other; a text alone where there is none.
 
@@ -113,7 +113,9 @@ def recognise(
         yield Recognised(text or "", row)
         return
     for path, name in paths:
-        checked = check_source(paths_source([path], text=text, max_bytes=source.max_bytes), source)
+        checked = check_source(
+            paths_source([str(path)], text=text, max_bytes=source.max_bytes), source
+        )
         (row,) = (
             row for batch in predict_batches(checked, encoder, chosen) for row in batch.to_pylist()
         )
@@ -121,7 +123,7 @@ def recognise(
             reason = f"{REASONS.get(row['reason'], row['reason'])} ({row['detail']})"
             yield Recognised(name, row, reason=reason)
         else:
-            yield _with_neighbours(workspace, name, row, Path(path).read_bytes())
+            yield _with_neighbours(workspace, name, row, path.read_bytes())
 
 
 def _with_neighbours(workspace: Workspace, name: str, row: dict, data: bytes) -> Recognised:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from veneer.app.workspace import Workspace
+from veneer.errors import VeneerError
 from veneer.images import png_bytes
 from veneer.metrics import most_confused
 
@@ -16,7 +17,20 @@ CONFUSED = 10
 
 
 def report(workspace: Workspace) -> dict[str, Any]:
-    """What the template ``report`` is filled with."""
+    """What the template ``report`` is filled with.
+
+    Raises
+    ------
+    VeneerError
+        When the pipelines have not been run to their end.
+    """
+    for needed in ("collection_card", "metrics", "retrieval_metrics", "twins_card"):
+        if not workspace.has(needed):
+            raise VeneerError(
+                f"Showing the report: {needed} of {workspace.collection} under "
+                f"{workspace.encoder_name} is not there. Make it with kedro run, with the same "
+                "--env and --params."
+            )
     card, metrics = workspace.document("collection_card"), workspace.document("metrics")
     matrices = workspace.document("confusion_matrices") if metrics else {}
     best = max(metrics, key=lambda name: metrics[name].get("held_out_accuracy") or 0, default=None)

@@ -14,7 +14,9 @@ from veneer.app.workspace import Workspace
 def search_api(workspace: Workspace) -> Callable:
     """The endpoint ``search``."""
 
-    def search(text: str, k: int = 12, where: str = "", min_score: float = -1.0) -> list[dict]:
+    def search(
+        text: str, k: int = 12, where: str = "", min_score: float | None = None
+    ) -> list[dict]:
         """Search the collection by words.
 
         Parameters
@@ -29,7 +31,7 @@ def search_api(workspace: Workspace) -> Callable:
         A dict a result, the best first: rank, score (cosine), id, sha, image_path, label, ...
         """
         try:
-            asked = Asked(q=text, k=int(k), where=where, min=min_score if min_score > -1 else None)
+            asked = Asked(q=text, k=k, where=where or "", min=min_score)
             rows = answer(workspace, asked).rows()
         except Exception as error:
             raise gr.Error(sentence_of(error), print_exception=False) from None

@@ -37,6 +37,7 @@ class Controls:
     least: gr.Slider
     copies: gr.Checkbox
     like_shown: gr.HTML
+    unlike: gr.Button
     grid: gr.HTML
     histogram: gr.HTML
 
@@ -52,10 +53,7 @@ def lay_out(image_weight: float) -> Controls:
     made = _prompt()
     with gr.Row():
         with gr.Column(scale=2, min_width=270):
-            made |= {
-                "like": gr.State(""),
-                "like_shown": gr.HTML(elem_id="like", apply_default_css=False),
-            }
+            made |= _like()
             made |= _picture(image_weight)
             made |= _how()
             with gr.Accordion("Filters", open=False, elem_id="filters"):
@@ -93,6 +91,14 @@ def _prompt() -> dict:
     }
 
 
+def _like() -> dict:
+    return {
+        "like": gr.State(""),
+        "like_shown": gr.HTML(elem_id="like", apply_default_css=False),
+        "unlike": gr.Button("Look for something else", size="sm", visible=False, elem_id="unlike"),
+    }
+
+
 def _picture(image_weight: float) -> dict:
     with gr.Accordion("By a picture", open=True, elem_classes="veneer-closed-on-phones"):
         return {
@@ -126,7 +132,12 @@ def _how() -> dict:
                 [EVERYTHING, INSIDE], value=EVERYTHING, label="Search", elem_id="mode"
             ),
             "head": gr.Dropdown(
-                [BEST_HEAD], value=BEST_HEAD, label="Class by", visible=False, elem_id="head"
+                [BEST_HEAD],
+                value=BEST_HEAD,
+                label="Class by",
+                visible=False,
+                allow_custom_value=True,
+                elem_id="head",
             ),
             "least": gr.Slider(0, 1, value=0, step=0.01, label="Smallest score", elem_id="least"),
             "copies": gr.Checkbox(label="Show byte-identical copies", elem_id="copies"),

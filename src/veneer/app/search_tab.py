@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -24,14 +25,17 @@ def search_tab(workspace: Workspace, page: gr.Blocks, _: gr.Tab) -> None:
     """Lay out the tab and wire it."""
     usual = workspace.parameters.retrieval.search.image_weight
     tab = lay_out(usual)
-    answers = [tab.grid, tab.histogram, tab.like_shown]
+    answers = [tab.grid, tab.histogram, tab.like_shown, tab.unlike]
 
     def run(*values: Any) -> list[Any]:
         count = len(tab.settings)
         settings, names, filters = values[:count], values[count], values[count + 1 :]
-        data, name = uploaded(settings[1])
-        asked = read_settings(settings, chosen(names, filters), usual)
-        return answered(workspace, asked, data, name)
+        asked = read_settings(settings, chosen(names, filters), usual).checked()
+        if settings[1] is None:
+            return [asked.like, *answered(workspace, asked)]
+        path, name = uploaded(settings[1], workspace.parameters.source.max_bytes)
+        # A picture takes the place of the image that was searched for before.
+        return ["", *answered(workspace, replace(asked, like=""), path.read_bytes(), name)]
 
     def load(request: gr.Request) -> list[Any]:
         asked = Asked()
@@ -39,11 +43,12 @@ def search_tab(workspace: Workspace, page: gr.Blocks, _: gr.Tab) -> None:
             asked = Asked.from_address(dict(request.query_params))
             found = answered(workspace, asked)
         except Exception as error:
-            found = [{"results": [], "notice": sentence_of(error)}, "", ""]
+            found = [{"results": [], "notice": sentence_of(error)}, "", *_like(Asked())]
         return [*settings_of(asked, usual), *found]
 
     def start_anew() -> list[Any]:
-        return [*settings_of(Asked(), usual), *answered(workspace, Asked())]
+        controls = tab.panel.updates(workspace.columns())
+        return [*settings_of(Asked(), usual), *answered(workspace, Asked()), *controls]
 
     def more_like(event: gr.EventData) -> tuple[Any, ...]:
         # What was searched for before would pull the results back.
@@ -53,7 +58,7 @@ def search_tab(workspace: Workspace, page: gr.Blocks, _: gr.Tab) -> None:
     searching = {
         "fn": told(run),
         "inputs": [*tab.settings, tab.panel.names, *tab.panel.controls],
-        "outputs": answers,
+        "outputs": [tab.like, *answers],
         "preprocess": False,
         "trigger_mode": "always_last",
         **slow,
@@ -66,7 +71,8 @@ def search_tab(workspace: Workspace, page: gr.Blocks, _: gr.Tab) -> None:
     # Apart from the rest: heads take a while to be opened for the first time.
     page.load(lambda: _heads(workspace), None, tab.head, **QUIET | {"queue": True})
     tab.words.change(None, tab.words, None, js="(w) => window.veneer.suggest(w)", **QUIET)
-    tab.clear.click(told(start_anew), None, fresh, **QUIET)
+    tab.clear.click(told(start_anew), None, [*fresh, *tab.panel.outputs], **QUIET)
+    tab.unlike.click(lambda: "", None, tab.like, **QUIET).then(**searching)
     tab.grid.select(more_like, None, [tab.like, tab.prompt, tab.picture, tab.url], **QUIET).then(
         **searching
     )
@@ -79,7 +85,7 @@ def search_tab(workspace: Workspace, page: gr.Blocks, _: gr.Tab) -> None:
 def _occasions(tab: Controls) -> list[Any]:
     """What makes the tab search."""
     occasions = [tab.go.click, tab.prompt.submit, tab.url.submit, tab.where.submit]
-    occasions += [tab.k.release, tab.weight.release, tab.least.release]
+    occasions += [tab.k.input, tab.weight.input, tab.least.input]
     occasions += [tab.mode.input, tab.head.input, tab.copies.input]
     occasions += [tab.picture.upload, tab.picture.clear]
     for control in tab.panel.controls:
@@ -90,19 +96,23 @@ def _occasions(tab: Controls) -> list[Any]:
 def read_settings(settings: Sequence[Any], filtered: str | None, usual: float) -> Asked:
     """What the controls say."""
     words, _, url, like, k, weight, mode, head, where, least, copies = settings
-    both = [each for each in (filtered, (where or "").strip()) if each]
+    both = [each for each in (filtered, _text(where)) if each]
     confined = "auto" if head in (BEST_HEAD, None) else head
     return Asked(
-        q=(words or "").strip(),
-        image=(url or "").strip(),
+        q=_text(words),
+        image=_text(url),
         like=like or "",
-        k=int(k or 0),
+        k=int(k) if isinstance(k, float) and k.is_integer() else k,
         weight=None if weight == usual else weight,
         head=confined if mode == INSIDE else "",
         where=both[0] if len(both) == 1 else " and ".join(f"({each})" for each in both),
         min=least or None,
         copies=bool(copies),
     )
+
+
+def _text(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value or ""
 
 
 def settings_of(asked: Asked, usual: float) -> list[Any]:
@@ -150,7 +160,7 @@ def answered(
 ) -> list[Any]:
     """What the tab shows of a search; of the collection, where nothing is searched for."""
     if data is None and not (asked.q or asked.image or asked.like):
-        return _browsed(workspace)
+        return _browsed(workspace, asked)
     found = answer(workspace, asked, data)
     rows = found.results.to_pylist()
     word = secrets.token_urlsafe(16)
@@ -163,19 +173,25 @@ def answered(
         "saved": word if rows else None,
     }
     bars = shown.label_bars([row["label"] for row in rows])
-    like = shown.page_of("like", id=asked.like) if asked.like else ""
-    return [value, bars, like]
+    return [value, bars, *_like(asked)]
 
 
-def _browsed(workspace: Workspace) -> list[Any]:
-    rows = browse(workspace).to_pylist()
-    count = workspace.index().rows
+def _like(asked: Asked) -> list[Any]:
+    """The image that is searched for, and the button that drops it."""
+    picture = shown.page_of("like", id=asked.like) if asked.like else ""
+    return [picture, gr.update(visible=bool(asked.like))]
+
+
+def _browsed(workspace: Workspace, asked: Asked) -> list[Any]:
+    table, count = browse(workspace, asked)
+    passing = " that pass the filter" if asked.where else ""
     value = {
-        "results": [shown.result(row) for row in rows],
-        "status": f"Some of {count:,} images. Say what to look for, or choose one of these.",
-        "address": "?",
+        "results": [shown.result(row) for row in table.to_pylist()],
+        "status": f"{len(table)} of {count:,} images{passing}. Say what to look for, or choose one "
+        "of these.",
+        "address": asked.address(),
     }
-    return [value, "", ""]
+    return [value, "", *_like(asked)]
 
 
 def _status(workspace: Workspace, asked: Asked, found: Found) -> str:

@@ -6,14 +6,17 @@ import logging
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from numbers import Real
 from urllib.parse import urlencode
 
+import numpy as np
 import pyarrow as pa
 
 from veneer.app.workspace import Workspace
 from veneer.errors import VeneerError
 from veneer.predict import choose_search_head
 from veneer.retrieval.expectations import expected_pictures, expected_words
+from veneer.retrieval.filters import compile_filter
 from veneer.retrieval.search import Found, Query, search
 from veneer.sources.public import fetch_public
 
@@ -21,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 MOST_RESULTS = 200
 RESULTS = 24
-BROWSED = 24
 LOW = (
     "Nothing in this collection is very near: the best score is lower than what fits usually "
     "reaches here ({expected:.3f}). Broaden or rephrase: try a plainer word, a colour, a material, "
@@ -91,7 +93,30 @@ class Asked:
                     ) from None
         if "copies" in given:
             given["copies"] = given["copies"].lower() in ("true", "1")
-        return cls(**given)
+        return cls(**given).checked()
+
+    def checked(self) -> Asked:
+        """Itself.
+
+        Raises
+        ------
+        VeneerError
+            When something of it is of the wrong type, or out of its range. What comes from a
+            browser or a script may be anything.
+        """
+        for name in ("q", "image", "like", "head", "where"):
+            if not isinstance(getattr(self, name), str):
+                raise VeneerError(f"Searching: {name} is {getattr(self, name)!r}; give a text.")
+        if type(self.k) is not int or not 1 <= self.k <= MOST_RESULTS:
+            raise VeneerError(
+                f"Searching: {self.k!r} results were asked for. Ask for 1 to {MOST_RESULTS}."
+            )
+        for name, what, low in (("weight", "the picture's weight", 0), ("min", "the score", -1)):
+            value = getattr(self, name)
+            # Of what is not a number, every comparison is false.
+            if value is not None and not (_is_number(value) and low <= value <= 1):
+                raise VeneerError(f"Searching: {what} is {value!r}. Take {low} to 1.")
+        return self
 
 
 def answer(workspace: Workspace, asked: Asked, picture: bytes | None = None) -> Found:
@@ -109,12 +134,7 @@ def answer(workspace: Workspace, asked: Asked, picture: bytes | None = None) -> 
     VeneerError
         See :func:`veneer.retrieval.search.search` and :func:`fetch_public`.
     """
-    if not 1 <= asked.k <= MOST_RESULTS:
-        raise VeneerError(
-            f"Searching: {asked.k} results were asked for. Ask for 1 to {MOST_RESULTS}."
-        )
-    if asked.weight is not None and not 0 <= asked.weight <= 1:
-        raise VeneerError(f"Searching: the picture's weight is {asked.weight}. Take 0 to 1.")
+    asked.checked()
     index, source = workspace.index(), workspace.parameters.source
     if picture is None and asked.image.strip():
         picture = fetch_public(asked.image.strip(), max_bytes=source.max_bytes)
@@ -193,18 +213,26 @@ def labels(workspace: Workspace) -> list[str]:
     return next((list(each.values) for each in columns if each.name == "label"), [])
 
 
-def browse(workspace: Workspace) -> pa.Table:
-    """Some images of the collection, the same ones each time, for those who have not searched."""
-    index = workspace.index()
+def browse(workspace: Workspace, asked: Asked) -> tuple[pa.Table, int]:
+    """Some images, the same ones each time, for those who look for nothing in particular.
 
-    def some() -> pa.Table:
-        import numpy as np
+    Returns
+    -------
+    Table
+        At most ``asked.k`` images that pass ``asked.where``.
+    int
+        How many pass.
+    """
+    asked.checked()
+    index, where = workspace.index(), asked.where.strip()
+    condition = compile_filter(where, index.schema) if where else None
+    batch = next(index.batches(index.metadata, condition), None)
+    if batch is None:
+        return index.schema.empty_table().select(index.metadata), 0
+    generator = np.random.default_rng(workspace.parameters.seed)
+    rows = np.sort(generator.permutation(batch.num_rows)[: asked.k])
+    return pa.Table.from_batches([batch]).take(rows), index.count(condition)
 
-        batch = next(index.batches(index.metadata), None)
-        if batch is None:
-            return index.schema.empty_table().select(index.metadata)
-        generator = np.random.default_rng(workspace.parameters.seed)
-        rows = generator.permutation(batch.num_rows)[:BROWSED]
-        return pa.Table.from_batches([batch]).take(np.sort(rows))
 
-    return workspace.of_index("browsed", index, some)
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

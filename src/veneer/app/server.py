@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import hmac
 import logging
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import fastapi
 import gradio as gr
 import uvicorn
 from gradio import processing_utils
 from starlette.datastructures import Headers
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -47,58 +52,76 @@ _ALLOWED = re.compile(
 # Gradio's own scripts are inline, and its templates are compiled in the browser. Everything comes
 # from this server: a page that was led astray can load nothing, and tell nobody.
 _HEADERS = {
-    "content-security-policy": "default-src 'self'; script-src 'self' 'unsafe-inline' "
-    "'unsafe-eval' blob:; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; "
-    "form-action 'self'; frame-ancestors 'self'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "same-origin",
+    b"content-security-policy": b"default-src 'self'; script-src 'self' 'unsafe-inline' "
+    b"'unsafe-eval' blob:; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    b"img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; "
+    b"form-action 'self'; frame-ancestors 'self'",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
 }
+
+LOGIN_PAUSE = 1.0
+"""Seconds that a wrong password is thought about; nobody else is let in meanwhile."""
 
 
 class Guard:
-    """Lets in what the app is made of, under the names it is known by.
+    """Lets in what the app is made of, under the names it is known by, from its own pages.
+
+    Gradio lets pages of any origin ask, wherever it does not listen under the name localhost. Here
+    none may: the page of a stranger, open in the same browser, would ask in its user's name.
 
     Parameters
     ----------
     app : ASGI application
-    hosts : sequence of str, or None
-        Names that the address bar may have; None lets any pass. A server on loopback is known by
-        few names: a page of the web whose name was turned to 127.0.0.1 must not read from it.
+    names : sequence of str, or None
+        That the address bar may have; None lets any pass. A server on loopback is known by few: a
+        page of the web whose name was turned to 127.0.0.1 must not read from it.
     """
 
-    def __init__(self, app: ASGIApp, hosts: tuple[str, ...] | None):
-        self._app, self._hosts = app, hosts
+    def __init__(self, app: ASGIApp, names: tuple[str, ...] | None):
+        self._app, self._names = app, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or hand on."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
-            return
-        host = Headers(scope=scope).get("host", "")
-        if self._hosts is not None and re.sub(r":\d+$", "", host).lower() not in self._hosts:
-            answer = PlainTextResponse("This server is not known by that name.", 421)
-            await answer(scope, receive, send)
-            return
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif (refusal := self._refusal(scope)) is not None:
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, receive, partial(_send, send))
+
+    def _refusal(self, scope: Scope) -> Response | None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", "").lower(), headers.get("origin")
+        if self._names is not None and re.sub(r":\d+$", "", host) not in self._names:
+            return PlainTextResponse("This server is not known by that name.", 421)
+        foreign = origin is not None and urlsplit(origin).netloc.lower() != host
+        asked_by = headers.get("sec-fetch-site", "none")
+        changing = scope["method"] not in ("GET", "HEAD")
+        if foreign or (changing and asked_by not in ("none", "same-origin")):
+            return PlainTextResponse("Pages of others may not ask here.", 403)
         if not _ALLOWED.fullmatch(scope["path"]):
-            await PlainTextResponse("There is nothing here.", 404)(scope, receive, send)
-            return
+            return PlainTextResponse("There is nothing here.", 404)
+        return None
 
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                own = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
-                given = [
-                    (k, v) for k, v in message["headers"] if k.decode().lower() not in _HEADERS
-                ]
-                message = {**message, "headers": [*given, *own]}
-            await send(message)
 
-        await self._app(scope, receive, send_with_headers)
+async def _send(send: Send, message: Message) -> None:
+    """With our headers in the place of Gradio's; its cookie goes to our own pages alone."""
+    if message["type"] == "http.response.start":
+        given = [
+            (name, re.sub(rb"(?i)samesite=none", b"SameSite=Lax", value))
+            for name, value in message["headers"]
+            if name.lower() not in _HEADERS and not name.lower().startswith(b"access-control-")
+        ]
+        message = {**message, "headers": [*given, *_HEADERS.items()]}
+    await send(message)
 
 
 def create_app(
-    workspace: Workspace, credentials: Mapping[str, str], hosts: tuple | None
+    workspace: Workspace, credentials: Mapping[str, str], names: tuple | None
 ) -> ASGIApp:
     """The whole app.
 
@@ -107,7 +130,7 @@ def create_app(
     workspace : Workspace
     credentials : mapping of name to password
         Who may log in; where there is none, nobody has to.
-    hosts : tuple of str, or None
+    names : tuple of str, or None
         See :class:`Guard`.
     """
     _keep_gradio_from_fetching()
@@ -123,13 +146,17 @@ def create_app(
             raise fastapi.HTTPException(401, "Log in first.")
 
     app.include_router(picture_routes(workspace), dependencies=[fastapi.Depends(logged_in)])
+    page = build(workspace, logout=bool(credentials))
+    # Where it is mounted, Gradio takes itself for not launched yet, and then does not look whether
+    # a file that it is told to read was uploaded.
+    page.has_launched = page.is_running = True
     gr.mount_gradio_app(
         app,
-        build(workspace),
+        page,
         path="/",
         theme=THEME,
         head=HEAD,
-        auth=list(credentials.items()) or None,
+        auth=_login(credentials) if credentials else None,
         footer_links=[],
         run_history=False,
         ssr_mode=False,
@@ -142,11 +169,38 @@ def create_app(
     inner = next(
         route.app for route in app.routes if isinstance(getattr(route, "app", None), gr.routes.App)
     )
-    return Guard(app, hosts)
+    return Guard(app, names)
 
 
-def serve(project: Project, host: str, port: int, credentials: Mapping[str, str]) -> None:
+def _login(credentials: Mapping[str, str]) -> Callable[[str, str], Awaitable[bool]]:
+    one_at_a_time = asyncio.Lock()
+
+    async def check(name: str, password: str) -> bool:
+        async with one_at_a_time:
+            known = credentials.get(name, "")
+            right = hmac.compare_digest(password.encode(), known.encode()) and bool(known)
+            if not right:
+                logger.warning("A login as %r failed", name[:60])
+                await asyncio.sleep(LOGIN_PAUSE)
+            return right
+
+    return check
+
+
+def serve(
+    project: Project, host: str, port: int, names: Sequence[str], credentials: Mapping[str, str]
+) -> None:
     """Listen until Ctrl-C.
+
+    Parameters
+    ----------
+    project : Project
+    host, port
+        To listen on.
+    names : sequence of str
+        By which the app is reached besides; where there are none and ``host`` is not loopback, any
+        name will do.
+    credentials : mapping of name to password
 
     Raises
     ------
@@ -158,8 +212,8 @@ def serve(project: Project, host: str, port: int, credentials: Mapping[str, str]
     where = bound.getsockname()
     shown = f"[{host}]" if ":" in host else host
     local = ip_address(where[0].split("%")[0]).is_loopback
-    hosts = (*LOCAL_NAMES, shown.lower()) if local else None
-    app = create_app(workspace, credentials, hosts)
+    known = (*LOCAL_NAMES, shown.lower(), *(name.lower() for name in names))
+    app = create_app(workspace, credentials, known if local or names else None)
     who = f"for {', '.join(credentials)}" if credentials else "without login"
     logger.info(
         "The app shows %s, %s: http://%s:%d (Ctrl-C ends it)",
@@ -175,9 +229,13 @@ def serve(project: Project, host: str, port: int, credentials: Mapping[str, str]
             host,
         )
     warm(workspace)
-    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=3)
-    with bound:
-        uvicorn.Server(config).run(sockets=[bound])
+    config = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    # An open page holds a stream for as long as it is open. That it is cut off in the end is no
+    # error, as uvicorn thinks.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not server.should_exit)
+    with bound, suppress(KeyboardInterrupt):
+        server.run(sockets=[bound])
 
 
 def _listen(host: str, port: int) -> socket.socket:

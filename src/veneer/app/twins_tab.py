@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import gradio as gr
@@ -34,7 +35,7 @@ def twins_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
             scale=5,
             elem_id="threshold",
         )
-        undo = gr.Button("Forget my choices", scale=0, min_width=160)
+        undo = gr.Button("Forget my choices", size="sm", scale=0, min_width=170)
     shown = twin_groups(elem_id="twins", server_functions=[decide])
     with gr.Row():
         previous = gr.Button("Previous groups", size="sm", visible=False)
@@ -44,6 +45,9 @@ def twins_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
     def show(value: float | None, start: int, progress: gr.Progress) -> list[Any]:
         advance = _advance(progress, count_pairs(workspace.index().rows))
         found = twins_at(workspace, value, advance)
+        if value is None:  # as the slider can show it
+            value = round(found.card["threshold"], 3)
+            found = twins_at(workspace, value)
         count = found.card["groups"]
         start = start if start <= count else 1
         used = found.card["threshold"]
@@ -51,10 +55,13 @@ def twins_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
             "status": _in_words(workspace, used),
             "threshold": used,
             "groups": groups(found, start),
+            # What is as it was before is not drawn anew; after a choice that was forgotten, it is
+            # not as it looks.
+            "drawn": time.monotonic(),
         }
         return [
             content,
-            used if value is None else gr.skip(),
+            used,
             start,
             gr.update(visible=start > 1),
             gr.update(visible=start + SHOWN_GROUPS <= count),
@@ -79,7 +86,7 @@ def twins_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
     outputs = [shown, threshold, first, previous, following]
     tab.select(told(opened), [threshold, first], outputs, show_progress_on=[shown], **PRIVATE)
     options = {"show_progress_on": [shown], "trigger_mode": "always_last", **PRIVATE}
-    threshold.release(told(moved), threshold, outputs, **options)
+    threshold.input(told(moved), threshold, outputs, **options)
     previous.click(told(turned(-SHOWN_GROUPS)), [threshold, first], outputs, **options)
     following.click(told(turned(SHOWN_GROUPS)), [threshold, first], outputs, **options)
     undo.click(told(undone), [threshold, first], outputs, **options)

@@ -48,8 +48,8 @@ class Workspace:
     def index(self) -> Index:
         """The newest version of the index."""
         with self._lock_of("index"):
-            known = self._index
-            self._index = self.project.catalog.load("index") if known is None else known.refreshed()
+            there = self._index is not None and self.has("index")
+            self._index = self._index.refreshed() if there else self.project.catalog.load("index")
             return self._index
 
     def encoder(self) -> Encoder:

@@ -19,6 +19,12 @@ from veneer.cli.common import project_options
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    help="Name by which the app is reached, as behind a proxy; may be given more than once.",
+)
 @project_options
 @click.pass_obj
 def app(
@@ -26,6 +32,7 @@ def app(
     /,
     host: str,
     port: int,
+    names: tuple[str, ...],
     env: str | None,
     params: dict[str, Any],
 ) -> None:
@@ -44,7 +51,7 @@ def app(
         _require_gradio()
         from veneer.app.server import serve
 
-        serve(project, host, port, credentials)
+        serve(project, host, port, names, credentials)
 
 
 def _require_gradio() -> None:

@@ -113,6 +113,15 @@
     };
   }
 
+  // The search stands in the address; what Gradio reads from there (its theme) stays.
+  function tellAddress(address) {
+    const query = new URLSearchParams(address);
+    for (const [name, given] of new URLSearchParams(location.search)) {
+      if (name.startsWith("__")) query.set(name, given);
+    }
+    history.replaceState(history.state, "", `?${query}`);
+  }
+
   function saving(word) {
     const actions = make("p", "veneer-actions");
     for (const [name, suffix] of [["Contact sheet (PNG)", "png"], ["Table (CSV)", "csv"]]) {
@@ -147,7 +156,7 @@
       });
       root.append(list);
       if (value.saved) root.append(saving(value.saved));
-      if (value.address !== undefined) history.replaceState(history.state, "", value.address);
+      if (value.address !== undefined) tellAddress(value.address);
     }
 
     draw();
