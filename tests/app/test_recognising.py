@@ -11,12 +11,12 @@ from veneer.errors import VeneerError
 
 
 @pytest.fixture(scope="module")
-def picture(workspace, tmp_path_factory) -> tuple[str, str]:
+def picture(workspace, tmp_path_factory) -> tuple[Path, str]:
     """A knitted one of the collection, as it was uploaded."""
     id_ = workspace.index().table(["id"], "label = 'knitted'")["id"][0].as_py()
     file = tmp_path_factory.mktemp("uploads") / "wool.jpg"
     file.write_bytes(workspace.picture(id_))
-    return str(file), "my wool.jpg"
+    return file, "my wool.jpg"
 
 
 def test_a_picture_is_named_with_its_evidence(workspace, picture):
@@ -43,10 +43,10 @@ def test_what_is_no_picture_is_told_beside_the_others(workspace, picture, tmp_pa
     for name, data in (
         ("text.jpg", b"I am no picture"),
         ("empty.png", b""),
-        ("cut.jpg", Path(picture[0]).read_bytes()[:4000]),
+        ("cut.jpg", picture[0].read_bytes()[:4000]),
     ):
         (tmp_path / name).write_bytes(data)
-        files.append((str(tmp_path / name), name))
+        files.append((tmp_path / name, name))
     good, *bad = recognise(workspace, files, None, classifier_of(workspace, "svc", None))
     assert good.reason is None and good.prediction["label"] == "knitted"
     assert [each.name for each in bad] == ["text.jpg", "empty.png", "cut.jpg"]

@@ -45,7 +45,7 @@ def test_the_page_begins_with_some_images(visit):
     page = visit()
     expect(page.locator("#results .veneer-tile")).to_have_count(24)
     wait_for_pictures(page, "#results img")
-    expect(page.locator("#results").get_by_role("status")).to_contain_text("Some of 172 images")
+    expect(page.locator("#results").get_by_role("status")).to_contain_text("24 of 172 images")
     expect(page.get_by_label("Look for")).to_be_focused()
 
 

@@ -35,10 +35,13 @@ def _component(
     name: str, elem_id: str, server_functions: Sequence[Callable] = (), **props: bool
 ) -> gr.HTML:
     given = "element, props, trigger, watch" + (", server" if server_functions else "")
+    # The page does not wait for its scripts.
+    ready = f"window.veneer?.make && window.veneer.{name}"
+    begin = f"{ready} ? window.veneer.{name}({given}) : setTimeout(begin, 20)"
     return gr.HTML(
         None,
         html_template=f"<div class='veneer-{name}'></div>",
-        js_on_load=f"window.veneer.{name}({given})",
+        js_on_load=f"const begin = () => {begin}; begin();",
         apply_default_css=False,
         server_functions=list(server_functions) or None,
         elem_id=elem_id,

@@ -70,7 +70,7 @@ def search_tab(workspace: Workspace, page: gr.Blocks, _: gr.Tab) -> None:
     page.load(lambda: _columns(workspace, tab), None, columns, **QUIET)
     # Apart from the rest: heads take a while to be opened for the first time.
     page.load(lambda: _heads(workspace), None, tab.head, **QUIET | {"queue": True})
-    tab.words.change(None, tab.words, None, js="(w) => window.veneer.suggest(w)", **QUIET)
+    tab.words.change(None, tab.words, None, js="(w) => window.veneer?.suggest?.(w)", **QUIET)
     tab.clear.click(told(start_anew), None, [*fresh, *tab.panel.outputs], **QUIET)
     tab.unlike.click(lambda: "", None, tab.like, **QUIET).then(**searching)
     tab.grid.select(more_like, None, [tab.like, tab.prompt, tab.picture, tab.url], **QUIET).then(

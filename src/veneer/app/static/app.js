@@ -2,6 +2,14 @@
 (() => {
   window.veneer = window.veneer || {};
 
+  // All texts come from files and file names: they are set as text, never as HTML.
+  window.veneer.make = (tag, name, text) => {
+    const made = document.createElement(tag);
+    if (name) made.className = name;
+    if (text !== undefined && text !== null) made.textContent = text;
+    return made;
+  };
+
   // On a phone what is found comes first; what a search is made of opens at a touch. Called when the
   // first results are there: before, the page does not hear a click.
   window.veneer.begin = () => {

@@ -2,15 +2,7 @@
 (() => {
   window.veneer = window.veneer || {};
 
-  // All texts come from files and file names: they are set as text, never as HTML.
-  const make = (tag, name, text) => {
-    const made = document.createElement(tag);
-    if (name) made.className = name;
-    if (text !== undefined && text !== null) made.textContent = text;
-    return made;
-  };
-  window.veneer.make = make;
-
+  const make = (...given) => window.veneer.make(...given);
   const described = (result) => result.label || result.path || result.id.slice(0, 12);
 
   function tile(result, open) {
@@ -142,7 +134,7 @@
       if (!root) return;
       root.replaceChildren();
       if (!value) return;
-      window.veneer.begin();
+      window.veneer.begin?.();
       const results = value.results || [];
       const status = make("p", "veneer-status", value.status || "");
       status.setAttribute("role", "status");
