@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
+from support import encode
 
 from veneer.app.searching import LOW, Asked, advice, answer, browse, labels
 from veneer.errors import VeneerError
@@ -61,6 +63,19 @@ def test_a_broken_address_is_told(query):
 def test_what_cannot_be_asked_is_told(workspace, asked, words):
     with pytest.raises(VeneerError, match=words):
         answer(workspace, asked)
+
+
+def test_pictures_are_read_within_the_limits_of_the_source(workspace):
+    big = encode(Image.new("1", (13_000, 12_000)))
+    assert len(big) < 100_000
+    for data, words in (
+        (big, "13000 x 12000 is more than 150,000,000 pixels"),
+        (b"", "refused"),
+        (b"I am no picture", "refused"),
+        (encode(Image.new("RGB", (60, 60), "red"), "JPEG")[:300], "refused"),
+    ):
+        with pytest.raises(VeneerError, match=f"Searching by a picture.*{words}"):
+            answer(workspace, Asked(), data)
 
 
 def test_the_same_search_from_words_a_picture_and_an_image(workspace):

@@ -14,7 +14,9 @@ import pyarrow as pa
 
 from veneer.app.workspace import Workspace
 from veneer.errors import VeneerError
+from veneer.images import inspect_image
 from veneer.predict import choose_search_head
+from veneer.refusals import REASONS, RefusedError
 from veneer.retrieval.expectations import expected_pictures, expected_words
 from veneer.retrieval.filters import compile_filter
 from veneer.retrieval.search import Found, Query, search
@@ -138,6 +140,14 @@ def answer(workspace: Workspace, asked: Asked, picture: bytes | None = None) -> 
     index, source = workspace.index(), workspace.parameters.source
     if picture is None and asked.image.strip():
         picture = fetch_public(asked.image.strip(), max_bytes=source.max_bytes)
+    if picture is not None:
+        try:
+            inspect_image(picture, max_pixels=source.max_pixels)
+        except RefusedError as error:
+            raise VeneerError(
+                f"Searching by a picture: it is refused ({REASONS[error.reason]}: {error.detail}). "
+                "Choose another file."
+            ) from error
     query = Query(asked.q.strip() or None, picture, asked.like or None)
     classifier = None
     if asked.head:

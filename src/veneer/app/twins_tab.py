@@ -46,8 +46,7 @@ def twins_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
         advance = _advance(progress, count_pairs(workspace.index().rows))
         found = twins_at(workspace, value, advance)
         if value is None:  # as the slider can show it
-            value = round(found.card["threshold"], 3)
-            found = twins_at(workspace, value)
+            found = twins_at(workspace, round(found.card["threshold"], 3))
         count = found.card["groups"]
         start = start if start <= count else 1
         used = found.card["threshold"]
@@ -61,7 +60,7 @@ def twins_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
         }
         return [
             content,
-            used,
+            used if value is None else gr.skip(),  # a slider that is being moved stays where it is
             start,
             gr.update(visible=start > 1),
             gr.update(visible=start + SHOWN_GROUPS <= count),
