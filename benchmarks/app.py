@@ -83,8 +83,14 @@ def app(project: Path, words: list[str], people: int) -> tuple[list[float], int,
     command = [str(Path(sys.executable).with_name("kedro")), "app", "--port", "0"]
     with subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True) as server:
         try:
-            line = next(line for line in server.stderr if "http://" in line)
-            address = re.search(r"http://[\w.:\[\]]+", line)[0]
+            said = []
+            for line in server.stderr:
+                said.append(line)
+                if "http://" in line:
+                    break
+            else:
+                raise SystemExit("The app did not start: " + "".join(said))
+            address = re.search(r"http://[\w.:\[\]]+", said[-1])[0]
             clients = [Client(address, verbose=False) for _ in range(people)]
             clients[0].predict(words[0], RESULTS, api_name="/search")
             waits, errors = [], 0
