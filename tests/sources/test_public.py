@@ -12,7 +12,7 @@ from ipaddress import ip_address
 
 import pytest
 from support import encode, noise_image
-from web import Server
+from web import Server, always, respond
 
 from veneer import __version__
 from veneer.errors import VeneerError
@@ -87,19 +87,6 @@ def error_of(url, **changes):
     assert message.endswith(ADVICE)
     assert message.isprintable()
     return message.removesuffix(ADVICE)
-
-
-def respond(handler, body=b"", status=200, **headers):
-    """Answer with exactly these headers, be they true or not."""
-    handler.send_response(status)
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-def always(*args, **headers):
-    return lambda handler: respond(handler, *args, **headers)
 
 
 def redirect(location, status=302):

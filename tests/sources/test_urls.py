@@ -15,7 +15,7 @@ import time
 
 import pytest
 from support import encode, noise_image
-from web import Server
+from web import Server, always, respond
 
 from veneer import __version__
 from veneer.errors import VeneerError
@@ -78,19 +78,6 @@ def files(cache):
 
 def second_host(url):
     return url.replace("127.0.0.1", "localhost")
-
-
-def respond(handler, body=b"", status=200, **headers):
-    """Answer with exactly these headers, be they true or not."""
-    handler.send_response(status)
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-def always(*args, **headers):
-    return lambda handler: respond(handler, *args, **headers)
 
 
 def whole(handler):
