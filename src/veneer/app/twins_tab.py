@@ -20,7 +20,8 @@ def twins_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
     def decide(given: dict[str, Any]) -> dict[str, str]:
         try:
             choose(workspace, given["id"], given["keep"])
-            return {"status": _in_words(workspace, float(given["threshold"]))}
+            found = twins_at(workspace, float(given["threshold"]))
+            return {"status": in_words(found, len(workspace.project.twin_choices()))}
         except Exception as error:
             return {"error": sentence_of(error)}
 
@@ -51,7 +52,7 @@ def twins_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
         start = start if start <= count else 1
         used = found.card["threshold"]
         content = {
-            "status": _in_words(workspace, used),
+            "status": in_words(found, len(workspace.project.twin_choices())),
             "threshold": used,
             "groups": groups(found, start),
             # What is as it was before is not drawn anew; after a choice that was forgotten, it is
@@ -89,10 +90,6 @@ def twins_tab(workspace: Workspace, page: gr.Blocks, tab: gr.Tab) -> None:
     previous.click(told(turned(-SHOWN_GROUPS)), [threshold, first], outputs, **options)
     following.click(told(turned(SHOWN_GROUPS)), [threshold, first], outputs, **options)
     undo.click(told(undone), [threshold, first], outputs, **options)
-
-
-def _in_words(workspace: Workspace, threshold: float) -> str:
-    return in_words(twins_at(workspace, threshold), len(workspace.project.twin_choices()))
 
 
 def _advance(progress: gr.Progress, total: int) -> Any:
