@@ -19,6 +19,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _compiled(tmp_path_factory):
+    """Served models keep compiled encoders where the projects of the tests do."""
+    os.environ["VENEER_CACHE"] = str(tmp_path_factory.getbasetemp() / "compiled")
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Folder of real photos and weights, which lies beside the project and is no part of it."""

@@ -6,6 +6,7 @@ run starts.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from veneer.encoders.config import EncoderConfig
 from veneer.encoders.runtimes.registry import RUNTIMES
 from veneer.heads.fusion import Fusion
 from veneer.heads.registry import FORMATS
+from veneer.images import MAX_PIXELS
 from veneer.retrieval.options import RetrievalOptions
 from veneer.sources.options import ArchiveOptions, Options, Positive, SourceOptions
 
@@ -30,6 +32,12 @@ def _head(name: str) -> str:
 def _runtime(name: str) -> str:
     if name not in ("auto", *RUNTIMES):
         raise ValueError(f"there is no such runtime; there are auto, {', '.join(RUNTIMES)}")
+    return name
+
+
+def _model_name(name: str) -> str:
+    if not re.fullmatch(r"[\w][\w. -]*", name):
+        raise ValueError("a model's name has letters, digits, dots, hyphens and spaces only")
     return name
 
 
@@ -133,6 +141,17 @@ class PredictionOptions(Options):
     downloads: Path
 
 
+class RegistrationOptions(Options):
+    """Which models are registered, under what names, and what they refuse when they are served."""
+
+    encoder: Annotated[str, AfterValidator(_model_name)]
+    classifier: Annotated[str, AfterValidator(_model_name)]
+    head: Annotated[str, AfterValidator(_head)] | None
+    force: bool
+    max_pixels: Annotated[int, Field(ge=1, le=MAX_PIXELS)]
+    max_bytes: Positive
+
+
 class ReportingOptions(Options):
     """What is searched for, and how the results are shown."""
 
@@ -167,4 +186,5 @@ class Parameters(Options):
     zero_shot: ZeroShotOptions
     prediction: PredictionOptions
     retrieval: RetrievalOptions
+    registration: RegistrationOptions
     reporting: ReportingOptions

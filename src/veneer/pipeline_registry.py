@@ -8,6 +8,7 @@ from veneer.pipelines import (
     embedding,
     modeling,
     prediction,
+    registration,
     reporting,
     retrieval,
 )
@@ -26,5 +27,6 @@ def register_pipelines() -> dict[str, Pipeline]:
     others = {
         "download": download.create_pipeline(),
         "prediction": prediction.create_pipeline(),
+        "registration": registration.create_pipeline(),
     }
     return {**pipelines, **others, "__default__": default}

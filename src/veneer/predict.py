@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -14,11 +15,13 @@ from veneer.errors import VeneerError
 from veneer.heads.classifier import Classifier, most_accurate
 from veneer.heads.fusion import fuse
 from veneer.ingest import ingest
-from veneer.retrieval.search import Query
 from veneer.schema import KNOWN_IMAGE, PREDICTED, QUARANTINE
 from veneer.sources.options import SourceOptions
 from veneer.sources.paths import paths_source
 from veneer.sources.source import Source
+
+if TYPE_CHECKING:
+    from veneer.retrieval.search import Query
 
 TOP = 5
 """Classes that are named in a prediction."""
@@ -82,9 +85,12 @@ def predict_batches(
         reasons, details = batch["reason"].to_pylist(), batch["detail"].to_pylist()
         texts = images = None
         if classifier.card.fusion != "text":
-            images, refused = _embed_images(batch, encoder)
+            images, refused = embed_images_or_zeros(batch, encoder)
             for place, (reason, detail) in refused.items():
                 reasons[place], details[place] = reason, detail
+        else:  # such a head misses nothing where there is no image
+            for place in (n for n, reason in enumerate(reasons) if reason == "no_image"):
+                reasons[place] = details[place] = None
         if classifier.card.fusion != "image":
             texts = embed_texts_or_zeros(encoder, batch["text"].to_pylist())
         features = fuse(images, texts, classifier.card.fusion)
@@ -156,7 +162,14 @@ def predict_paths(
     return [row for batch in predicted for row in batch.to_pylist()]
 
 
-def check_source(source: Source, options: SourceOptions) -> Iterator[pa.RecordBatch]:
+class CheckOptions(Protocol):
+    """What is asked of a file; :class:`veneer.sources.options.SourceOptions` tells, for one."""
+
+    text_from_exif: bool
+    max_pixels: int
+
+
+def check_source(source: Source, options: CheckOptions) -> Iterator[pa.RecordBatch]:
     """Read and check every file of a source, as none of them was seen before.
 
     Yields
@@ -194,17 +207,24 @@ def embed_texts_or_zeros(encoder: Encoder, texts: list[str | None]) -> np.ndarra
     return found
 
 
-def _embed_images(
+def embed_images_or_zeros(
     batch: pa.RecordBatch, encoder: Encoder
 ) -> tuple[np.ndarray, dict[int, tuple[str, str]]]:
-    """Vectors, float32 [n, D], zeros where there is none; reason and detail of new refusals."""
+    """Vectors of checked images, float32 [n, D]; zeros where there is none.
+
+    Returns
+    -------
+    vectors : float32 array [n, D]
+    refused : dict of row to (reason, detail)
+        Images that had passed the check and could not be decoded all the same.
+    """
     found = np.zeros((batch.num_rows, encoder.dimension), np.float32)
     refused: dict[int, tuple[str, str]] = {}
     places: dict[str, list[int]] = {}
     for place, sha in enumerate(batch["sha"].to_pylist()):
         places.setdefault(sha, []).append(place)
     accepted = batch.filter(pc.is_null(batch["reason"])).select(["sha", "image"])
-    for embedded in embed_batches(iter([accepted]), encoder):
+    for embedded in embed_batches(iter([accepted]), encoder, fill=False):
         made = np.asarray(embedded["embedding"].values).reshape(-1, encoder.dimension)
         for row, (sha, reason, detail) in enumerate(
             zip(*(embedded[name].to_pylist() for name in ("sha", "reason", "detail")), strict=True)

@@ -20,6 +20,7 @@ from veneer.parameters import Parameters
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from mlflow import MlflowClient
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,15 @@ class Project:
         """Address of the MLflow server or database, and the experiment; as in mlflow.yml."""
         config = self.config_loader["mlflow"]
         return config["server"]["mlflow_tracking_uri"], config["tracking"]["experiment"]["name"]
+
+    def registry(self) -> MlflowClient:
+        """Client of the registry of models, to which MLflow's own functions then go, too."""
+        import mlflow
+
+        server = self.config_loader["mlflow"]["server"]
+        mlflow.set_tracking_uri(server["mlflow_tracking_uri"])
+        mlflow.set_registry_uri(server.get("mlflow_registry_uri") or server["mlflow_tracking_uri"])
+        return mlflow.MlflowClient()
 
     def credentials(self, name: str) -> dict[str, str]:
         """Names and passwords that stand under ``name`` in credentials.yml; none without it.

@@ -256,3 +256,54 @@ def test_threads_take_turns_at_one_tower(engine):
     for batch, vectors in zip(batches, found, strict=True):
         np.testing.assert_allclose(vectors, unit(batch), rtol=1e-6)
     assert good.opened == 1
+
+
+def test_threads_that_wait_are_put_together(engine):
+    sizes, begun, go_on = [], threading.Event(), threading.Event()
+
+    def run(batch):
+        sizes.append(len(batch))
+        begun.set()
+        assert go_on.wait(60)
+        return exact(batch)
+
+    some = engine({"good": Counted(run)}, batch_size=8)
+    go_on.set()
+    some(BATCH)  # chooses the runtime
+    sizes.clear(), begun.clear(), go_on.clear()
+    shorter = BATCH[:, :1] + 7  # as texts of another length
+    with ThreadPoolExecutor(8) as threads:
+        first = threads.submit(some, BATCH[:1])
+        assert begun.wait(60)
+        others = [threads.submit(some, BATCH + number) for number in range(3)]
+        alone = threads.submit(some, shorter)
+        while some._waiting.qsize() < 4:
+            time.sleep(0.001)
+        go_on.set()
+        np.testing.assert_allclose(first.result(), unit(BATCH[:1]), rtol=1e-6)
+        for number, each in enumerate(others):
+            np.testing.assert_allclose(each.result(), unit(BATCH + number), rtol=1e-6)
+        np.testing.assert_allclose(alone.result(), unit(shorter), rtol=1e-6)
+    assert sizes[0] == 1
+    assert sorted(sizes[1:]) == [4, 4, 8]  # twelve rows in parts of eight, and the shorter ones
+
+
+def test_an_error_reaches_all_that_waited_for_it(engine):
+    broken = threading.Event()
+
+    def run(batch):
+        time.sleep(0.01)
+        if broken.is_set():
+            raise RuntimeError("the device is gone")
+        return exact(batch)
+
+    some = engine({"good": Counted(run)})
+    some(BATCH)
+    broken.set()
+    with ThreadPoolExecutor(4) as threads:
+        asked = [threads.submit(some, BATCH) for _ in range(8)]
+        for each in asked:
+            with pytest.raises(RuntimeError, match="the device is gone"):
+                each.result()
+    broken.clear()
+    np.testing.assert_allclose(some(BATCH), unit(BATCH), rtol=1e-6)

@@ -98,3 +98,9 @@ def test_what_does_not_belong_together_is_not_read(heads):
 def test_the_most_accurate_head_on_held_out_rows():
     assert most_accurate({"svc": 0.8, "mlp": 0.9, "zero_shot": None}) == "mlp"
     assert most_accurate({}) is None
+
+
+def test_what_was_read_is_written_back_byte_for_byte(heads):
+    for name, head in heads.items():
+        files = dumps(Classifier(head, Card(name, "e")))
+        assert dumps(loads(*files)) == files

@@ -7,6 +7,7 @@ import click
 
 from veneer.cli.app import app
 from veneer.cli.duplicates import duplicates
+from veneer.cli.models import models
 from veneer.cli.predict import predict
 from veneer.cli.search import search
 
@@ -16,5 +17,5 @@ def cli() -> None:
     """Commands of veneer's own."""
 
 
-for command in (app, predict, search, duplicates):
+for command in (app, predict, search, duplicates, models):
     cli.add_command(command)

@@ -15,10 +15,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from veneer.atomic import write_bytes
-from veneer.encoders.config import MODEL_FOLDER_CONFIG, EncoderConfig
+from veneer.encoders.config import MODEL_FOLDER_CONFIG, EncoderConfig, is_path
 from veneer.encoders.preprocessing import Preprocessing
 from veneer.encoders.towers import Description, Towers
-from veneer.encoders.weights import file_sha256, model_folder
+from veneer.encoders.weights import FOLDER_WEIGHTS, file_sha256, model_folder
 from veneer.errors import VeneerError
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def known_description(cache: Path, name: str, config: EncoderConfig) -> Descript
     """Description of an encoder that was opened before and has not changed since."""
     try:
         kept = json.loads((cache / name / "description.json").read_text())
-        if kept["key"] != _key(config, kept["weights"]):
+        if kept["key"] != _key(config, _local_weights(config) or kept["weights"]):
             return None
         found = kept["description"]
         shape = found.pop("preprocessing")
@@ -73,9 +73,21 @@ def keep_check(folder: Path | None, name: str, cosine: float) -> None:
         _write(folder / "checks.json", read_checks(folder) | {name: cosine})
 
 
-def _key(config: EncoderConfig, weights: str) -> str:
-    """Digest of all that a description depends on."""
+def _local_weights(config: EncoderConfig) -> str | None:
+    """The weight file, where the configuration names it; a tag of open_clip or timm does not."""
     folder = model_folder(config)
+    if folder is not None:
+        return str(folder / FOLDER_WEIGHTS)
+    return config.pretrained if is_path(config.pretrained) else None
+
+
+def _key(config: EncoderConfig, weights: str) -> str:
+    """Digest of all that a description depends on; not of where the files lie."""
+    folder = model_folder(config)
+    if _local_weights(config) is not None:
+        config = config.model_copy(
+            update={"pretrained": "a file" if folder is None else "a folder"}
+        )
     parts = [str(FORMAT), config.model_dump_json(), file_sha256(weights), _versions()]
     if folder is not None:
         parts.append((folder / MODEL_FOLDER_CONFIG).read_text())

@@ -34,6 +34,7 @@ def embed_batches(
     encoder: Encoder,
     *,
     known: Collection[str] = (),
+    fill: bool = True,
 ) -> Iterator[pa.RecordBatch]:
     """Embed every ``sha`` once, in the order in which they come.
 
@@ -47,6 +48,9 @@ def embed_batches(
     encoder : Encoder
     known : collection of str
         The ``sha`` values that have their vector already.
+    fill : bool
+        As for :class:`veneer.encoders.engine.Engine`. Without it a few images take less time, and
+        the last bits of a vector may depend on its batch.
 
     Yields
     ------
@@ -64,7 +68,7 @@ def embed_batches(
             return _Chunk.start(chunk, encoder.preprocessing, decoders)
 
         def embedded(chunk: _Chunk) -> pa.RecordBatch:
-            return _embed(chunk, encoder)
+            return _embed(chunk, encoder, fill)
 
         # The first batch is small: on it the runtime is chosen, which sets the size of the others.
         while encoder.image_tower.batch_size is None:
@@ -126,13 +130,13 @@ def _decode(
     return None
 
 
-def _embed(chunk: _Chunk, encoder: Encoder) -> pa.RecordBatch:
+def _embed(chunk: _Chunk, encoder: Encoder, fill: bool) -> pa.RecordBatch:
     refusals = [job.result() for job in chunk.refusals]
     good = np.array([refusal is None for refusal in refusals])
     vectors = np.zeros((len(good), encoder.dimension), np.float32)
     if good.any():
         pixels = chunk.pixels if good.all() else chunk.pixels[good]
-        vectors[good] = encoder.image_tower(pixels, fill=True)
+        vectors[good] = encoder.image_tower(pixels, fill=fill)
     schema = embedded_schema(encoder.dimension, encoder.fingerprint, encoder.image_tower.runtime)
     column = pa.FixedSizeListArray.from_arrays(
         vectors.ravel(), encoder.dimension, mask=pa.array(~good)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
+from concurrent.futures import Future
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -19,6 +21,10 @@ LEAST_COSINE = 0.999
 """Between the vectors of a runtime and those of torch in fp32."""
 
 
+_Asked = tuple[np.ndarray, Future[np.ndarray]]
+"""A batch and where its vectors are waited for."""
+
+
 class Engine:
     """Runs a tower; which runtime does it is decided on the first batch.
 
@@ -28,7 +34,8 @@ class Engine:
     processor. The examples are there because a first batch can be an easy one: of pictures from one
     class, or of one word.
 
-    May be called from several threads; one batch is computed at a time.
+    May be called from several threads; one batch is computed at a time, and those that wait
+    meanwhile are put together into the next.
 
     Parameters
     ----------
@@ -64,6 +71,7 @@ class Engine:
         self._batch_size = batch_size
         self._opened: Opened | None = None
         self._lock = threading.Lock()
+        self._waiting: SimpleQueue[_Asked] = SimpleQueue()
 
     @property
     def batch_size(self) -> int | None:
@@ -93,13 +101,11 @@ class Engine:
         VeneerError
             When the runtime that was asked for cannot be used, or when a vector is not finite.
         """
-        with self._lock:
-            if self._opened is None:
-                self._choose(batch)
-            size, run = self._size(self._opened), self._opened.run
-            parts = [batch[first : first + size] for first in range(0, len(batch), size)]
-            done = [run(_filled(each, size) if fill else each)[: len(each)] for each in parts]
-        vectors = np.concatenate(done)
+        if fill:
+            with self._lock:
+                vectors = self._run(batch, fill=True)
+        else:
+            vectors = self._run_together(batch)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         bad = np.sum(~(np.isfinite(lengths) & (lengths > 0)))
         if bad:
@@ -110,6 +116,42 @@ class Engine:
                 f"architecture.{advice}"
             )
         return vectors / lengths
+
+    def _run(self, batch: np.ndarray, *, fill: bool) -> np.ndarray:
+        """To be called by the thread that has the lock."""
+        if self._opened is None:
+            self._choose(batch)
+        size, run = self._size(self._opened), self._opened.run
+        parts = [batch[first : first + size] for first in range(0, len(batch), size)]
+        return np.concatenate(
+            [run(_filled(each, size) if fill else each)[: len(each)] for each in parts]
+        )
+
+    def _run_together(self, batch: np.ndarray) -> np.ndarray:
+        """Run a batch, and with it those of all the other threads that wait by now.
+
+        What many people ask one by one would else go through the tower one by one, and a single
+        image does not use all cores.
+        """
+        mine: Future[np.ndarray] = Future()
+        self._waiting.put((batch, mine))
+        with self._lock:
+            if not mine.done():
+                some = [self._waiting.get() for _ in range(self._waiting.qsize())]
+                for alike in _of_one_shape(some):
+                    self._answer(alike)
+        return mine.result()
+
+    def _answer(self, some: list[_Asked]) -> None:
+        try:
+            vectors = self._run(np.concatenate([batch for batch, _ in some]), fill=False)
+        except BaseException as error:
+            for _, future in some:
+                future.set_exception(error)
+            return
+        ends = np.cumsum([len(batch) for batch, _ in some])
+        for (_, future), found in zip(some, np.split(vectors, ends[:-1]), strict=True):
+            future.set_result(found)
 
     def _choose(self, batch: np.ndarray) -> None:
         passed_over: dict[str, list[str]] = {}
@@ -177,6 +219,14 @@ def _least_cosine(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def _in_words(passed_over: dict[str, list[str]]) -> str:
     return "; ".join(f"not {', '.join(names)}: {why}" for why, names in passed_over.items())
+
+
+def _of_one_shape(some: list[_Asked]) -> list[list[_Asked]]:
+    """Batches that can be put together: texts of different lengths cannot."""
+    groups: dict[tuple, list[_Asked]] = {}
+    for each in some:
+        groups.setdefault(each[0].shape[1:], []).append(each)
+    return list(groups.values())
 
 
 def _filled(batch: np.ndarray, rows: int) -> np.ndarray:

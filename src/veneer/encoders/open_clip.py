@@ -66,7 +66,7 @@ def load(name: str, config: EncoderConfig) -> Towers:
         weights, options = str(folder / FOLDER_WEIGHTS), {}
     else:
         architecture = config.architecture
-        weights, quick_gelu = _bare_weights(name, config)
+        weights, quick_gelu = bare_weights(name, config)
         activation = "quick_gelu" if quick_gelu else "gelu"
         options = {"pretrained": config.pretrained, "force_quick_gelu": quick_gelu}
     with _quiet():
@@ -170,7 +170,7 @@ def _describe(folder: Path) -> tuple[str, str]:
     return f"folder {architecture} {model['embed_dim']}-d of config {digest}", activation
 
 
-def _bare_weights(name: str, config: EncoderConfig) -> tuple[str, bool]:
+def bare_weights(name: str, config: EncoderConfig) -> tuple[str, bool]:
     """Weight file and activation of an architecture with a file or a tag."""
     built_in = open_clip.get_model_config(config.architecture)
     if built_in is None:

@@ -20,11 +20,7 @@ _MODES = {"center": "shortest", "squash": "squash", "border": "longest"}
 
 def load(name: str, config: EncoderConfig) -> Towers:
     """Load a timm model without its classifier, in fp32; its pooled feature is the embedding."""
-    if is_path(config.pretrained):
-        weights = config.pretrained
-    else:
-        repository, file = hub_files(name, config)[0]
-        weights = hf_hub_download(repository, file)
+    weights = weight_file(name, config)
     model = timm.create_model(
         config.architecture,
         pretrained=True,
@@ -44,6 +40,14 @@ def load(name: str, config: EncoderConfig) -> Towers:
         clip_context=None,
     )
     return Towers(description, pixel_tower(preprocessing, model, model), None, str(weights))
+
+
+def weight_file(name: str, config: EncoderConfig) -> str:
+    """Path of the weights, which are fetched from the hub where that is where they are."""
+    if is_path(config.pretrained):
+        return config.pretrained
+    repository, file = hub_files(name, config)[0]
+    return hf_hub_download(repository, file)
 
 
 def _preprocessing(cfg: dict) -> Preprocessing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -57,10 +57,11 @@ class Card:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A head and its card."""
+    """A head and its card; ``files`` are those it was read from, where it was."""
 
     head: Head
     card: Card
+    files: tuple[bytes, bytes] | None = field(default=None, repr=False, compare=False)
 
     @property
     def classes(self) -> np.ndarray:
@@ -102,7 +103,12 @@ def most_accurate(held_out_accuracy: Mapping[str, float | None]) -> str | None:
 
 
 def dumps(classifier: Classifier) -> tuple[bytes, bytes]:
-    """The head in its own format, and its card as JSON, which names the digest of the former."""
+    """The head in its own format, and its card as JSON, which names the digest of the former.
+
+    Of a classifier that was read, the bytes it was read from: skops never gives the same twice.
+    """
+    if classifier.files is not None:
+        return classifier.files
     head = registry.dumps(classifier.card.head, classifier.head)
     card = asdict(classifier.card) | {"sha256": hashlib.sha256(head).hexdigest()}
     return head, (json.dumps(card, indent=2) + "\n").encode()
@@ -125,4 +131,4 @@ def loads(head: bytes, card: bytes) -> Classifier:
         found = Card(**given)
     except TypeError as error:
         raise ValueError(f"its card is not one of this version: {error}") from error
-    return Classifier(registry.loads(found.head, head), found)
+    return Classifier(registry.loads(found.head, head), found, (head, card))

@@ -10,7 +10,6 @@ import logging
 import math
 import tempfile
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from PIL import Image
 from veneer.datasets.heads import HeadsDataset
 from veneer.heads.classifier import Classifier
 from veneer.images import png_bytes
+from veneer.requirements import pinned
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def log_head(name: str, classifier: Classifier, example: np.ndarray) -> None:
             signature=infer_signature(example, head.predict(example)),
             serialization_format="skops",
             skops_trusted_types=TRUSTED_TYPES,
-            pip_requirements=_pinned("veneer", "scikit-learn", "skops", "numpy"),
+            pip_requirements=pinned("veneer", "scikit-learn", "skops", "numpy"),
             **common,
         )
     elif name == "mlp":
@@ -137,14 +137,9 @@ def log_head(name: str, classifier: Classifier, example: np.ndarray) -> None:
             head,
             signature=infer_signature(example, head.scores(example)),
             serialization_format="pt2",
-            pip_requirements=_pinned("veneer", "torch", "numpy"),
+            pip_requirements=pinned("veneer", "torch", "numpy"),
             **common,
         )
-
-
-def _pinned(*packages: str) -> list[str]:
-    # The local part of a version (`+cpu`) names a build, which no registry offers.
-    return [f"{package}=={version(package).partition('+')[0]}" for package in packages]
 
 
 @_when_tracked

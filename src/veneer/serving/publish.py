@@ -1,0 +1,178 @@
+"""Logging a bundle as a model of MLflow, and making a version of it in the registry."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mlflow import MlflowClient
+from mlflow.models import ModelSignature
+from PIL import Image
+
+import veneer
+from veneer.encoders.weights import file_sha256
+from veneer.errors import VeneerError
+from veneer.images import png_bytes
+from veneer.requirements import pinned
+from veneer.serving import registry
+from veneer.serving.models import BUNDLE
+from veneer.sources.textures.render import draw
+
+logger = logging.getLogger(__name__)
+
+REQUIREMENTS = (
+    "mlflow",
+    "numpy",
+    "open_clip_torch",
+    "openvino",
+    "pandas",
+    "pillow",
+    "platformdirs",
+    "pyarrow",
+    "pydantic",
+    "safetensors",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "timm",
+    "torch",
+)
+"""What it takes to answer; the code of veneer itself lies in the model."""
+
+
+def publish(
+    name: str,
+    kind: Literal["encoder", "classifier"],
+    bundle: Path,
+    judged: pa.Table,
+    signature: ModelSignature,
+    tags: Mapping[str, str],
+    *,
+    force: bool,
+) -> dict:
+    """Log a model, make sure that it answers, register it, and see whether it is the champion.
+
+    Parameters
+    ----------
+    name : str
+        In the registry.
+    kind : {"encoder", "classifier"}
+    bundle : Path
+        A folder that :func:`veneer.serving.bundle.write_bundle` wrote.
+    judged : Table of schema :data:`veneer.serving.registry.JUDGED`
+        What the model says of the validation rows.
+    signature : ModelSignature
+    tags : mapping of str to str
+    force : bool
+        See :func:`veneer.serving.registry.promote`.
+
+    Returns
+    -------
+    dict
+        ``version``, ``new`` (whether it was made now), ``champion`` and ``why``.
+    """
+    client = MlflowClient()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        code = copy_code(folder)
+        digest = _digest(bundle, code)
+        found = registry.with_digest(client, name, digest)
+        if found is None:
+            pq.write_table(judged.cast(registry.JUDGED), folder / registry.VALIDATION)
+            artifacts = {BUNDLE: str(bundle), "validation": str(folder / registry.VALIDATION)}
+            info = mlflow.pyfunc.log_model(
+                name=kind,
+                python_model=str(Path(__file__).with_name(f"{kind}_model.py")),
+                artifacts=artifacts,
+                code_paths=[str(code)],
+                signature=signature,
+                input_example=example(signature),
+                pip_requirements=pinned(*REQUIREMENTS),
+            )
+            _require_answer(info.model_uri, signature)
+            found = mlflow.register_model(
+                info.model_uri, name, tags={**tags, registry.DIGEST: digest}
+            )
+            logger.info("%s: version %s is registered", name, found.version)
+            new = True
+        else:
+            logger.info("%s: version %s is this very model", name, found.version)
+            new = False
+    decision = registry.promote(client, name, found.version, force=force)
+    is_ = "is" if decision.champion else "is not"
+    logger.info("%s: version %s %s the champion: %s", name, found.version, is_, decision.why)
+    return {
+        "version": int(found.version),
+        "new": new,
+        "champion": decision.champion,
+        "why": decision.why,
+    }
+
+
+def copy_code(target: Path) -> Path:
+    """Copy veneer's modules without its data: a model runs the code that it was made by."""
+    source = Path(veneer.__file__).parent
+    for file in source.rglob("*.py"):
+        copy = target / source.name / file.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
+    return target / source.name
+
+
+def example(signature: ModelSignature) -> pd.DataFrame:
+    """Rows that a model of this signature can answer: a drawn picture, and words where it may."""
+    picture = Image.fromarray(draw("chequered", seed=0, size=96).pixels)
+    encoded = base64.b64encode(png_bytes(picture)).decode()
+    names = signature.inputs.input_names()
+    if signature.outputs.is_tensor_spec():  # an encoder: a row is one or the other
+        return pd.DataFrame({"image": [encoded, None], "text": [None, "moss"]})
+    row = {"image": encoded, "text": "a chequered texture"}
+    return pd.DataFrame([{name: row[name] for name in names}])
+
+
+def git_commit() -> str | None:
+    """Commit of the code that runs, with ``-dirty`` where it was changed; None outside of git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
+    folder = Path(veneer.__file__).parent
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()
+
+
+def _digest(*folders: Path) -> str:
+    """SHA-256 over all files of some folders and their names."""
+    files = {
+        f"{folder.name}/{file.relative_to(folder).as_posix()}": file_sha256(file)
+        for folder in folders
+        for file in folder.rglob("*")
+        if file.is_file()
+    }
+    listed = "\n".join(f"{sha} {name}" for name, sha in sorted(files.items()))
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def _require_answer(uri: str, signature: ModelSignature) -> None:
+    """Load a model as a server would, and ask it; what does not answer is not registered."""
+    rows = example(signature)
+    answer = mlflow.pyfunc.load_model(uri).predict(rows)
+    if len(answer) != len(rows) or not np.all(np.isfinite(_numbers(answer))):
+        raise VeneerError(f"Registering the model {uri}: it does not answer its own example.")
+
+
+def _numbers(answer: np.ndarray | pd.DataFrame) -> np.ndarray:
+    column = answer if isinstance(answer, np.ndarray) else answer["confidence"]
+    return np.asarray(column, np.float64)
