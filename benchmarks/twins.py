@@ -142,9 +142,9 @@ def half(image: Image.Image) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def inner(image: Image.Image) -> Image.Image:
-    """Without a border: 95 % of the width and of the height."""
-    x, y = round(0.025 * image.width), round(0.025 * image.height)
+def inner(image: Image.Image, border: float = 0.025) -> Image.Image:
+    """Without a border: by default 95 % of the width and of the height are left."""
+    x, y = round(border * image.width), round(border * image.height)
     return image.crop((x, y, image.width - x, image.height - y))
 
 
@@ -157,21 +157,26 @@ def turned(image: Image.Image) -> Image.Image:
     return image.rotate(3, Image.Resampling.BICUBIC).crop((x, y, w - x, h - y))
 
 
+def brighter(image: Image.Image) -> Image.Image:
+    """By a fifth."""
+    return ImageEnhance.Brightness(image).enhance(1.2)
+
+
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "JPEG quality 50": lambda image: image,
     "half the size": half,
     "inner 95 %": inner,
     "mirrored": lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
     "turned by 3°": turned,
-    "20 % brighter": lambda image: ImageEnhance.Brightness(image).enhance(1.2),
+    "20 % brighter": brighter,
 }
 
 
-def stored(image: Image.Image, quality: int) -> Image.Image:
-    """What comes back from a JPEG file of this quality."""
+def jpeg(image: Image.Image, quality: int) -> bytes:
+    """A JPEG file of this quality."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
-    return to_rgb(buffer.getvalue())
+    return buffer.getvalue()
 
 
 def embed_changes(name: str, contents: list[bytes], encoder: Encoder) -> dict[str, np.ndarray]:
@@ -180,7 +185,7 @@ def embed_changes(name: str, contents: list[bytes], encoder: Encoder) -> dict[st
     def versions(data: bytes) -> list[Image.Image]:
         image = to_rgb(data)
         changed = [
-            stored(change(image), 50 if what.startswith("JPEG") else 95)
+            to_rgb(jpeg(change(image), 50 if what.startswith("JPEG") else 95))
             for what, change in CHANGES.items()
         ]
         return [image, *changed]
