@@ -41,6 +41,7 @@ from veneer.sources.folder import folder_source
 from veneer.sources.options import FolderOptions
 from veneer.sources.textures import SAMPLE_KINDS, sample_files
 
+CACHE = "VENEER_CACHE"  # names a folder for compiled encoders, as for served models
 CHUNK = 1000
 PATIENCE = 600  # seconds for a chunk, which takes about half a minute
 OPTIONS = FolderOptions(label="parent", pattern=None, lists={}, classes={}, exclude=[])
@@ -142,9 +143,8 @@ def write_inputs(folder: Path, count: int, seed: int) -> None:
 def process(folder: Path) -> dict[str, int]:
     """Ingest and embed a folder; how many of its files ended where."""
     source = folder_source(str(folder), OPTIONS, attributes={}, max_bytes=2**30)
-    encoder = open_encoder(
-        "mini", {"mini": EncoderConfig(family="open_clip", pretrained="packaged")}
-    )
+    config, cache = EncoderConfig(family="open_clip", pretrained="packaged"), os.environ.get(CACHE)
+    encoder = open_encoder("mini", {"mini": config}, cache=Path(cache) if cache else None)
     counts: Counter[str] = Counter(inputs=len(source.listing))
     accepted = []
     for batch in ingest(source, KNOWN_IMAGE.empty_table(), QUARANTINE.empty_table()):

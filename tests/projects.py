@@ -25,10 +25,13 @@ PER_KIND, COPIES, DAMAGED = 8, 12, 6
 
 
 class Project:
-    """A copy of the project at ``path``."""
+    """A copy of the project at ``path``; ``copied`` where another process has made it."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, copied: bool = False):
         self.path = path
+        if copied:
+            return
+        path.mkdir(exist_ok=True)
         for name in TRACKED:
             source, target = ROOT / name, path / name
             if source.is_dir():
@@ -46,7 +49,7 @@ class Project:
 
     def share_compiled(self, folder: Path) -> None:
         """Keep compiled encoders in ``folder``, which other projects keep theirs in too."""
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         models = self.path / "data/06_models"
         models.mkdir(parents=True, exist_ok=True)
         (models / ".compiled").symlink_to(folder)

@@ -25,6 +25,8 @@ def quieten() -> None:
     os.environ.update(TELEMETRY_OFF)
     # MLflow then logs through conf/logging.yml like everything else.
     os.environ["MLFLOW_CONFIGURE_LOGGING"] = "false"
+    # A bar for every handful of files that is copied into a model.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # Else MLflow imports IPython, which takes a second, to see whether it runs on Databricks' GPUs.
     os.environ.setdefault("MLFLOW_ENABLE_SGC_RUN_RESUMPTION_FOR_DATABRICKS_JOBS", "false")
     # Kedro and kedro-mlflow still call OmegaConf's resolvers by their old name.

@@ -120,13 +120,13 @@ def browser(chromium):
 
 
 @pytest.fixture(scope="session")
-def new_project(chromium, tmp_path_factory) -> Callable[[], Project]:
+def new_project(chromium, tmp_path_factory, compiled) -> Callable[[], Project]:
     """Makes a project in which nothing was run."""
     from projects import Project
 
     def make() -> Project:
         project = Project(tmp_path_factory.mktemp("app"))
-        project.share_compiled(tmp_path_factory.getbasetemp() / "compiled")
+        project.share_compiled(compiled)
         return project
 
     return make

@@ -213,6 +213,59 @@ def test_the_model_has_all_it_needs_and_nothing_pickled(registered):
         assert "loader_module: mlflow.pyfunc.loaders.code_model" in (folder / "MLmodel").read_text()
 
 
+NEEDED = """
+import ast, json, os, sys
+from importlib.metadata import distribution, packages_distributions
+import mlflow
+from packaging.requirements import Requirement
+
+folder = sys.argv[1]
+model = mlflow.pyfunc.load_model(folder)
+model.predict(model.input_example)
+import veneer
+
+def names(requirements):
+    for each in map(Requirement, requirements):
+        if each.marker is None or each.marker.evaluate({"extra": ""}):
+            yield each.name.lower().replace("_", "-")
+
+asked = [*names(open(os.path.join(folder, "requirements.txt")).read().split())]
+closure = set()
+while asked:
+    name = asked.pop()
+    if name not in closure:
+        closure.add(name)
+        asked += names(distribution(name).requires or [])
+of_package = packages_distributions()
+own = [module.__file__ for name, module in sys.modules.items() if name.startswith("veneer.")]
+imported = set()
+for node in (node for file in own for node in ast.walk(ast.parse(open(file).read()))):
+    if isinstance(node, ast.Import):
+        imported |= {each.name for each in node.names}
+    elif isinstance(node, ast.ImportFrom) and not node.level:
+        imported.add(node.module)
+used = {
+    name.lower().replace("_", "-")
+    for each in imported & set(sys.modules)
+    for name in of_package.get(each.partition(".")[0], [])
+}
+print(json.dumps({"code": veneer.__file__, "missing": sorted(used - closure - {"veneer"})}))
+"""
+
+
+def test_a_model_runs_its_own_code_and_asks_for_all_it_needs(registered):
+    client = registered.client()
+    source = client.get_model_version_download_uri("veneer-classifier", "1")
+    folder = mlflow.artifacts.download_artifacts(source, tracking_uri=client.tracking_uri)
+    done = subprocess.run(
+        [sys.executable, "-c", NEEDED, folder], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["code"].startswith(folder)
+    assert found["missing"] == []
+
+
 def test_registering_again_makes_no_new_version(registered):
     registered.run("registration")
     found = registered.load("registered")
@@ -326,7 +379,8 @@ def test_the_others_are_answered_where_that_is_wanted(classifier, encoder, photo
     assert found[0]["error"] is None
     assert "too_many_pixels" in found[1]["error"]
     assert "no base64" in found[2]["error"]
-    assert found[1]["label"] is found[1]["top"] is None
+    assert found[1]["label"] is found[1]["confidence"] is None
+    assert (found[1]["unsure"], found[1]["top"]) == (True, [])
     found = np.array(encoder.right(*rows, **skip))
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), [1, 0, 0, 1], atol=1e-5)
     assert "'raise' or 'skip'" in encoder.refused(good, params={"errors": "hide"})

@@ -60,7 +60,7 @@ def test_vectors_equal_open_clips_own(weights, runtime):
 
 
 def test_the_activation_matters_and_is_part_of_the_fingerprint(weights):
-    quick, plain = rn50(weights, True), rn50(weights, False)
+    quick, plain = (rn50(weights, quick, "torch-fp32") for quick in (True, False))
     assert "activation quick_gelu" in quick.fingerprint
     assert "activation gelu" in plain.fingerprint
     # RN50's own trunk has ReLU; the text tower has the activation.
@@ -106,11 +106,11 @@ def test_another_configuration_is_another_encoder(tmp_path):
     folder, cache = tmp_path / "folder", tmp_path / "cache"
     shutil.copytree(packaged_folder(), folder)
     file = folder / "open_clip_config.json"
-    before = open_encoder(str(folder), {}, cache=cache)
+    before = open_encoder(str(folder), {}, runtime="torch-fp32", cache=cache)
     vectors = before.embed_texts(["moss"])
     config = json.loads(file.read_text())
     config["model_cfg"]["text_cfg"]["heads"] *= 2
     file.write_text(json.dumps(config))
-    after = open_encoder(str(folder), {}, cache=cache)
+    after = open_encoder(str(folder), {}, runtime="torch-fp32", cache=cache)
     assert after.fingerprint != before.fingerprint
     assert np.sum(after.embed_texts(["moss"]) * vectors) < 0.999

@@ -28,8 +28,10 @@ def moved(encoder, config, tmp_path):
 
 def test_the_packaged_encoder_is_the_same_elsewhere(tmp_path):
     config = EncoderConfig(family="open_clip", pretrained="packaged")
-    copied = open_encoder("mini", {"mini": moved("mini", config, tmp_path)})
-    original = open_encoder("mini", {"mini": config})
+    copied, original = (
+        open_encoder("mini", {"mini": each}, runtime="torch-fp32")
+        for each in (moved("mini", config, tmp_path), config)
+    )
     assert copied.fingerprint == original.fingerprint
     assert np.array_equal(copied.embed_texts(["moss"]), original.embed_texts(["moss"]))
     there = {file.name for file in (tmp_path / "elsewhere").iterdir()}
@@ -60,8 +62,10 @@ def test_a_bare_file_is_the_same_elsewhere(tmp_path):
     file = tmp_path / "w.safetensors"
     save_file(model.state_dict(), file)
     config = EncoderConfig(family="timm", architecture="resnet18", pretrained=str(file))
-    copied = open_encoder("r18", {"r18": moved("r18", config, tmp_path)})
-    original = open_encoder("r18", {"r18": config})
+    copied, original = (
+        open_encoder("r18", {"r18": each}, runtime="torch-fp32")
+        for each in (moved("r18", config, tmp_path), config)
+    )
     assert copied.fingerprint == original.fingerprint
     images = [noise_image(3)]
     assert np.array_equal(copied.embed_images(images), original.embed_images(images))

@@ -1,10 +1,5 @@
 """The linear head beside the one it stands in for, Spark ML's OneVsRest(LinearSVC)."""
 
-import os
-import re
-import shutil
-import subprocess
-
 import numpy as np
 import pytest
 from scipy.stats import binomtest
@@ -16,31 +11,6 @@ from veneer.images import to_rgb
 
 pytestmark = pytest.mark.spark
 REG = 0.02
-
-
-@pytest.fixture
-def spark():
-    pytest.importorskip("pyspark", reason="needs pyspark, which is not among the requirements")
-    java = shutil.which("java")
-    if java is None:
-        pytest.skip("needs Java 17")
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
-    version = re.search(r'version "(\d+)', said)
-    if not version or int(version[1]) != 17:
-        pytest.skip("needs Java 17")
-    os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    from pyspark.sql import SparkSession
-
-    session = (
-        SparkSession.builder.master("local[2]")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "2")
-        .getOrCreate()
-    )
-    yield session
-    session.stop()
 
 
 @pytest.fixture

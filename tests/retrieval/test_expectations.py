@@ -258,9 +258,9 @@ def test_words_that_no_image_shows_are_all_different():
 
 
 @pytest.fixture(scope="module")
-def mini():
+def mini(compiled):
     encoders = {"mini": EncoderConfig(family="open_clip", pretrained="packaged")}
-    return open_encoder("mini", encoders, runtime="openvino-fp32")
+    return open_encoder("mini", encoders, runtime="openvino-fp32", cache=compiled)
 
 
 @pytest.fixture(scope="module")

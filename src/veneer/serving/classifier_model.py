@@ -1,7 +1,11 @@
 """What MLflow runs when it loads the registered classifier."""
 
+import warnings
+
 from mlflow.models import set_model
 
-from veneer.serving.models import ClassifierModel
+# MLflow asks for types of arguments that suit agents, past any filter of warnings.
+with warnings.catch_warnings(record=True):
+    from veneer.serving.models import ClassifierModel
 
 set_model(ClassifierModel())

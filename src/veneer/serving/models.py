@@ -7,7 +7,6 @@ row may be. A row that cannot be answered is an error that names it, or, where `
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,25 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature
 from mlflow.pyfunc import PythonModel
-from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
-from mlflow.types.schema import AnyType, Array, Object, Property
 
 from veneer.errors import VeneerError
-from veneer.heads.fusion import Fusion
 from veneer.serving.bundle import Bundle, embed_rows, open_bundle, predict_rows
-from veneer.serving.requests import IMAGE, TEXT, complaint, read_rows
+from veneer.serving.requests import complaint, read_rows
+from veneer.serving.signatures import BUNDLE
 from veneer.sources.memory import Sent
-
-# What is taken has signatures; MLflow's own types of arguments are for agents.
-warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict` method")
-
-BUNDLE = "bundle"
-"""Name of the one artifact: the folder that :func:`veneer.serving.bundle.write_bundle` wrote."""
-
-PARAMS = ParamSchema([ParamSpec("errors", DataType.string, "raise")])
-"""``raise`` refuses a request in which a row cannot be answered, ``skip`` answers the others."""
 
 
 class EncoderModel(PythonModel):
@@ -60,7 +47,8 @@ class ClassifierModel(PythonModel):
     """Rows with an ``image``, and a ``text`` where the head sees texts, to what they show.
 
     Columns: ``label`` (null where the head is unsure), its calibrated ``confidence``, ``unsure``,
-    the five likeliest classes as ``top``, and ``error``, which is null but with ``errors="skip"``.
+    the five likeliest classes as ``top``, and ``error``, which is null but with ``errors="skip"``;
+    such a row is unsure, and has no likely classes.
     """
 
     bundle: Bundle
@@ -76,38 +64,11 @@ class ClassifierModel(PythonModel):
         _tell_of(refused, rows, params)
         for number, row in enumerate(found):
             row["error"] = refused.get(number)
+            if number in refused:  # lists and booleans of Spark know no null
+                row |= {"unsure": True, "top": []}
         names = ["label", "confidence", "unsure", "top", "error"]
         # Of objects: else pandas would make NaN of what is not there, which JSON does not know.
         return pd.DataFrame(found, columns=names, dtype=object)
-
-
-def encoder_signature(dimension: int) -> ModelSignature:
-    """What an encoder takes and gives."""
-    return ModelSignature(
-        inputs=_inputs(IMAGE, TEXT),
-        outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, dimension))]),
-        params=PARAMS,
-    )
-
-
-def classifier_signature(fusion: Fusion) -> ModelSignature:
-    """What a classifier takes and gives."""
-    columns = {"image": [IMAGE], "text": [TEXT], "concat": [IMAGE, TEXT]}[fusion]
-    likely = [Property("label", DataType.string), Property("confidence", DataType.float)]
-    outputs = [
-        ColSpec(DataType.string, "label", required=False),
-        ColSpec(DataType.float, "confidence", required=False),
-        ColSpec(DataType.boolean, "unsure", required=False),
-        ColSpec(Array(Object(likely)), "top", required=False),
-        ColSpec(DataType.string, "error", required=False),
-    ]
-    return ModelSignature(inputs=_inputs(*columns), outputs=Schema(outputs), params=PARAMS)
-
-
-def _inputs(*names: str) -> Schema:
-    # An image is bytes in a table and base64 in JSON, which no one type of MLflow is. Of what type
-    # a value is, and whether it is there, is told by the row that has it.
-    return Schema([ColSpec(AnyType(), name, required=False) for name in names])
 
 
 def _rows(frame: Any, bundle: Bundle) -> list[Sent]:

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import mlflow
 import numpy as np
@@ -27,7 +27,7 @@ from veneer.errors import VeneerError
 from veneer.images import png_bytes
 from veneer.requirements import pinned
 from veneer.serving import registry
-from veneer.serving.models import BUNDLE
+from veneer.serving.signatures import BUNDLE
 from veneer.sources.textures.render import draw
 
 logger = logging.getLogger(__name__)
@@ -91,15 +91,9 @@ def publish(
         found = registry.with_digest(client, name, digest)
         if found is None:
             pq.write_table(judged.cast(registry.JUDGED), folder / registry.VALIDATION)
-            artifacts = {BUNDLE: str(bundle), "validation": str(folder / registry.VALIDATION)}
             info = mlflow.pyfunc.log_model(
                 name=kind,
-                python_model=str(Path(__file__).with_name(f"{kind}_model.py")),
-                artifacts=artifacts,
-                code_paths=[str(code)],
-                signature=signature,
-                input_example=example(signature),
-                pip_requirements=pinned(*REQUIREMENTS),
+                **model_parts(kind, bundle, code, signature, folder / registry.VALIDATION),
             )
             _require_answer(info.model_uri, signature)
             found = mlflow.register_model(
@@ -118,6 +112,27 @@ def publish(
         "new": new,
         "champion": decision.champion,
         "why": decision.why,
+    }
+
+
+def model_parts(
+    kind: Literal["encoder", "classifier"],
+    bundle: Path,
+    code: Path,
+    signature: ModelSignature,
+    validation: Path | None = None,
+) -> dict[str, Any]:
+    """What ``mlflow.pyfunc.log_model`` and ``save_model`` make a model of."""
+    artifacts = {BUNDLE: str(bundle)}
+    if validation is not None:
+        artifacts["validation"] = str(validation)
+    return {
+        "python_model": str(Path(__file__).with_name(f"{kind}_model.py")),
+        "artifacts": artifacts,
+        "code_paths": [str(code)],
+        "signature": signature,
+        "input_example": example(signature),
+        "pip_requirements": pinned(*REQUIREMENTS),
     }
 
 

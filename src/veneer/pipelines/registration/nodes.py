@@ -7,7 +7,6 @@ import logging
 import tempfile
 from pathlib import Path
 
-import mlflow
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,7 +16,6 @@ from veneer.encoders.encoder import Encoder
 from veneer.errors import VeneerError
 from veneer.heads.classifier import Classifier
 from veneer.parameters import EmbeddingOptions, RegistrationOptions
-from veneer.pipelines import tracking
 from veneer.predict import choose_head
 from veneer.sources.options import SourceOptions
 
@@ -51,9 +49,12 @@ def register(
     VeneerError
         When tracking is switched off, or when a head is asked for that is not there.
     """
+    import mlflow
+
+    from veneer.pipelines import tracking
     from veneer.serving.bundle import write_bundle
-    from veneer.serving.models import classifier_signature, encoder_signature
     from veneer.serving.publish import git_commit, publish
+    from veneer.serving.signatures import classifier_signature, encoder_signature
 
     if mlflow.active_run() is None:
         raise VeneerError(
