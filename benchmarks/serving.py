@@ -125,7 +125,7 @@ def served(name: str, config: EncoderConfig, folder: Path):
     import mlflow
 
     from veneer.serving.bundle import CACHE, write_bundle
-    from veneer.serving.publish import copy_code, model_parts
+    from veneer.serving.publish import copy_code, example, model_parts
     from veneer.serving.signatures import encoder_signature
 
     os.environ[CACHE] = str(folder / "compiled")
@@ -141,7 +141,7 @@ def served(name: str, config: EncoderConfig, folder: Path):
     }
     write_bundle(folder / "bundle", encoder=name, encoders={name: config}, card=card)
     signature = encoder_signature(encoder.dimension)
-    parts = model_parts("encoder", folder / "bundle", copy_code(folder), signature)
+    parts = model_parts("encoder", folder / "bundle", copy_code(folder), signature, example(None))
     mlflow.pyfunc.save_model(str(folder / "model"), **parts)
     port = free_port()
     command = [Path(sys.executable).with_name("mlflow"), "models", "serve"]

@@ -182,7 +182,8 @@ def test_versions_have_tags_and_the_first_are_champions(registered):
         assert tags["collection_fingerprint"] == card["fingerprint"]
         assert tags["encoder_fingerprint"].startswith("open_clip folder tf_efficientnet_lite2")
         assert float(tags["accuracy"]) == metrics[tags["head"]]["accuracy"]
-        assert tags["champion_why"] == "the first"
+        assert json.loads(tags["judged"]) == {"textures": version.run_id}
+        assert tags["verdict"] == "the first"
         assert len(tags["digest"]) == 64
         run = client.get_run(version.run_id)
         assert run.info.status == "FINISHED"
@@ -349,6 +350,8 @@ def test_the_server_lives_on_whatever_it_is_sent(classifier, encoder, photos, bo
     assert classifier.right(good) == before
     assert "an image and a text" in encoder.refused(good | {"text": "moss"})
     assert "of the type int" in encoder.refused({"text": 5})
+    assert "row 0: it has neither" in encoder.refused({"text": "  "})
+    assert "fitted to images alone" in classifier.refused(good | {"text": "moss"})
 
 
 def test_other_ways_to_send_rows(encoder, photos):
@@ -419,8 +422,9 @@ def test_a_frame_of_a_thousand_rows(registered, photos):
 def test_versions_are_listed_promoted_and_rolled_back(registered):
     client = registered.client()
     first = client.get_model_version("veneer-classifier", "1")
+    same = {key: first.tags[key] for key in ("head", "judged")}
     for _ in range(2):
-        client.create_model_version("veneer-classifier", first.source, tags={"head": "svc"})
+        client.create_model_version("veneer-classifier", first.source, tags=same)
     listed = registered.command("models", "list")
     assert listed.exit_code == 0, listed.output
     lines = [line for line in listed.output.splitlines() if "veneer-classifier" in line]

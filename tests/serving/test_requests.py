@@ -37,6 +37,7 @@ def why(value, column="image"):
         np.bytes_(DATA),
         ENCODED,
         f"data:image/jpeg;base64,{ENCODED}",
+        f"DATA:image/jpeg;BASE64,{ENCODED}",
         base64.encodebytes(DATA).decode(),  # with a line break every 76 characters
     ],
 )
@@ -44,10 +45,14 @@ def test_an_image_is_bytes_or_base64(image):
     assert read(image=[image]) == [Sent(data=DATA)]
 
 
-@pytest.mark.parametrize("missing", [None, float("nan"), np.nan, np.float64("nan"), pd.NA])
+@pytest.mark.parametrize("missing", [None, np.nan, np.float32("nan"), pd.NA, pd.NaT])
 def test_what_is_missing_is_missing_however_pandas_says_it(missing):
     assert read(image=[missing], text=["moss"]) == [Sent(text="moss")]
     assert read(image=[DATA], text=[missing]) == [Sent(data=DATA)]
+
+
+def test_a_blank_text_is_none():
+    assert read(text=["", " \n", "moss"]) == [Sent(), Sent(), Sent(text="moss")]
 
 
 def test_rows_keep_their_order_and_other_columns_are_nothing():

@@ -12,7 +12,7 @@ from veneer.encoders.encoder import open_encoder
 from veneer.heads.classifier import Card, Classifier
 from veneer.heads.linear_svc import OneVsRestLinearSVC
 from veneer.serving.bundle import write_bundle
-from veneer.serving.publish import copy_code, model_parts
+from veneer.serving.publish import copy_code, example, model_parts
 from veneer.serving.signatures import classifier_signature, encoder_signature
 
 pytestmark = pytest.mark.spark
@@ -39,7 +39,7 @@ def models(tmp_path_factory):
     code = copy_code(folder)
     signatures = {
         "encoder": encoder_signature(encoder.dimension),
-        "classifier": classifier_signature("image"),
+        "classifier": classifier_signature(),
     }
     for kind, signature in signatures.items():
         bundle = folder / kind / "bundle"
@@ -50,7 +50,8 @@ def models(tmp_path_factory):
             card=card,
             classifier=classifier if kind == "classifier" else None,
         )
-        parts = model_parts(kind, bundle, code, signature)
+        rows = example(None if kind == "encoder" else "image")
+        parts = model_parts(kind, bundle, code, signature, rows)
         mlflow.pyfunc.save_model(str(folder / f"{kind}-model"), **parts)
     return {kind: str(folder / f"{kind}-model") for kind in signatures}
 

@@ -128,5 +128,5 @@ def _line(row: dict) -> str:
     if "accuracy" in row:
         low, high = json.loads(row["accuracy_interval_95"])
         figures = f"\taccuracy {float(row['accuracy']):.4f} [{low:.4f}, {high:.4f}]"
-    why = f"\t{row['champion_why']}" if "champion_why" in row else ""
+    why = f"\t{row['verdict']}" if "verdict" in row else ""
     return f"{mark} {row['model']}\t{row['version']}\t{made_of}{figures}{why}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import logging
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +16,7 @@ import platformdirs
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+import veneer
 from veneer.atomic import write_bytes
 from veneer.encoders.config import EncoderConfig
 from veneer.encoders.encoder import Encoder, open_encoder
@@ -25,8 +29,11 @@ from veneer.predict import (
     embed_images_or_zeros,
     predict_batches,
 )
+from veneer.refusals import RefusedError
 from veneer.sources.memory import Sent, memory_source
 from veneer.sources.textures.render import draw
+
+logger = logging.getLogger(__name__)
 
 CACHE = "VENEER_CACHE"
 """Names, in the environment, the folder for compiled encoders; by default one of the user's own."""
@@ -48,6 +55,8 @@ class Card(BaseModel):
     runtime : str
     text_from_exif : bool
     max_pixels, max_bytes : int
+    code : str
+        Digest of the modules of veneer that made it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,6 +69,7 @@ class Card(BaseModel):
     text_from_exif: bool
     max_pixels: int
     max_bytes: int
+    code: str
 
 
 @dataclass(frozen=True)
@@ -87,7 +97,7 @@ def write_bundle(
     encoder, encoders
         As for :func:`veneer.encoders.encoder.open_encoder`.
     card : dict
-        Of :class:`Card`, all but ``config``.
+        Of :class:`Card`, all but ``config`` and ``code``.
     classifier : Classifier, optional
 
     Raises
@@ -99,7 +109,7 @@ def write_bundle(
     config = copy_encoder(encoder, encoders, folder / ENCODER)
     relative = str(Path(config.pretrained).relative_to(folder))
     config = config.model_copy(update={"pretrained": relative})
-    described = Card(config=config, **card).model_dump_json(indent=2) + "\n"
+    described = Card(config=config, code=code_digest(), **card).model_dump_json(indent=2) + "\n"
     write_bytes(folder / CARD, described.encode())
     if classifier is not None:
         head, head_card = dumps(classifier)
@@ -133,12 +143,30 @@ def open_bundle(folder: Path) -> Bundle:
             "in the model's requirements.txt, or register it again from a weight file whose "
             "preprocessing open_clip knows."
         )
+    if code_digest() != card.code:
+        # As where two versions are opened in one process: the first one's modules answer for both.
+        logger.warning(
+            "%s was made by other modules of veneer than are running here (%s); its answers may "
+            "differ. Open it in a process of its own, from which it runs its own.",
+            folder,
+            Path(veneer.__file__).parent,
+        )
     classifier = None
     if (folder / HEAD).exists():
         classifier = loads((folder / HEAD).read_bytes(), (folder / HEAD_CARD).read_bytes())
     bundle = Bundle(card, encoder, classifier)
     _make_ready(bundle)
     return bundle
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the modules of veneer that are running."""
+    package = Path(veneer.__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{file.relative_to(package).as_posix()}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
 def _cache() -> Path:
@@ -148,7 +176,7 @@ def _cache() -> Path:
 
 def _make_ready(bundle: Bundle) -> None:
     """Load weights and choose runtimes now: the first who asks should not wait for it."""
-    # By a picture with something in it: of a plain one precisions differ more than of any other.
+    # A picture with something in it: on it the runtime is checked.
     picture = Image.fromarray(draw("chequered", seed=0).pixels)
     rows = [Sent(data=png_bytes(picture)), Sent(text="moss")]
     embed_rows(bundle, rows[: 1 if bundle.encoder.text_tower is None else 2])
@@ -208,6 +236,12 @@ def predict_rows(bundle: Bundle, rows: list[Sent]) -> tuple[list[dict], dict[int
         Of schema :data:`veneer.schema.PREDICTED`.
     refused : dict of row to reason, in words
     """
+    head = bundle.classifier.card
+    if head.fusion == "image":
+        needless = RefusedError(
+            "unreadable", f"it has a text, and the head {head.head} was fitted to images alone"
+        )
+        rows = [row if row.text is None else Sent(refused=row.refused or needless) for row in rows]
     checked = check_source(memory_source(rows), bundle.card)
     batches = predict_batches(checked, bundle.encoder, bundle.classifier)
     found = [row for batch in batches for row in batch.to_pylist()]

@@ -37,9 +37,9 @@ class EncoderModel(PythonModel):
 
     def predict(self, context, model_input, params=None) -> np.ndarray:
         """Embed rows."""
-        rows = _rows(model_input, self.bundle)
+        skip, rows = _skips(params), _rows(model_input, self.bundle)
         vectors, refused = embed_rows(self.bundle, rows)
-        _tell_of(refused, rows, params)
+        _tell_of({} if skip else refused, rows)
         return vectors
 
 
@@ -59,9 +59,9 @@ class ClassifierModel(PythonModel):
 
     def predict(self, context, model_input, params=None) -> pd.DataFrame:
         """Predict the class of rows."""
-        rows = _rows(model_input, self.bundle)
+        skip, rows = _skips(params), _rows(model_input, self.bundle)
         found, refused = predict_rows(self.bundle, rows)
-        _tell_of(refused, rows, params)
+        _tell_of({} if skip else refused, rows)
         for number, row in enumerate(found):
             row["error"] = refused.get(number)
             if number in refused:  # lists and booleans of Spark know no null
@@ -78,13 +78,15 @@ def _rows(frame: Any, bundle: Bundle) -> list[Sent]:
         raise MlflowException.invalid_parameter_value(str(error)) from None
 
 
-def _tell_of(
-    refused: Mapping[int, str], rows: list[Sent], params: Mapping[str, Any] | None
-) -> None:
+def _skips(params: Mapping[str, Any] | None) -> bool:
     wanted = (params or {}).get("errors", "raise")
     if wanted not in ("raise", "skip"):
         raise MlflowException.invalid_parameter_value(
             f"The parameter 'errors' is {wanted!r}: it is 'raise' or 'skip'."
         )
-    if refused and wanted == "raise":
+    return wanted == "skip"
+
+
+def _tell_of(refused: Mapping[int, str], rows: list[Sent]) -> None:
+    if refused:
         raise MlflowException.invalid_parameter_value(complaint(refused, rows))

@@ -16,7 +16,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from mlflow import MlflowClient
 from mlflow.models import ModelSignature
 from PIL import Image
@@ -24,6 +23,7 @@ from PIL import Image
 import veneer
 from veneer.encoders.weights import file_sha256
 from veneer.errors import VeneerError
+from veneer.heads.fusion import Fusion
 from veneer.images import png_bytes
 from veneer.requirements import pinned
 from veneer.serving import registry
@@ -58,6 +58,7 @@ def publish(
     bundle: Path,
     judged: pa.Table,
     signature: ModelSignature,
+    rows: pd.DataFrame,
     tags: Mapping[str, str],
     *,
     force: bool,
@@ -74,7 +75,10 @@ def publish(
     judged : Table of schema :data:`veneer.serving.registry.JUDGED`
         What the model says of the validation rows.
     signature : ModelSignature
+    rows : DataFrame
+        An example; see :func:`example`.
     tags : mapping of str to str
+        ``collection`` among them.
     force : bool
         See :func:`veneer.serving.registry.promote`.
 
@@ -85,31 +89,29 @@ def publish(
     """
     client = MlflowClient()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        code = copy_code(folder)
+        code = copy_code(Path(temporary))
         digest = _digest(bundle, code)
-        found = registry.with_digest(client, name, digest)
-        if found is None:
-            pq.write_table(judged.cast(registry.JUDGED), folder / registry.VALIDATION)
-            info = mlflow.pyfunc.log_model(
-                name=kind,
-                **model_parts(kind, bundle, code, signature, folder / registry.VALIDATION),
-            )
-            _require_answer(info.model_uri, signature)
-            found = mlflow.register_model(
-                info.model_uri, name, tags={**tags, registry.DIGEST: digest}
-            )
-            logger.info("%s: version %s is registered", name, found.version)
-            new = True
+        known = registry.with_digest(client, name, digest)
+        if known is None:
+            parts = model_parts(kind, bundle, code, signature, rows)
+            info = mlflow.pyfunc.log_model(name=kind, **parts)
+            _require_answer(info.model_uri, rows)
+            found = mlflow.register_model(info.model_uri, name)
         else:
-            logger.info("%s: version %s is this very model", name, found.version)
-            new = False
-    decision = registry.promote(client, name, found.version, force=force)
+            found = known
+    version = str(found.version)
+    # Also of a version that is there: it may have been judged on another collection meanwhile.
+    for key, value in {**tags, registry.DIGEST: digest}.items():
+        client.set_model_version_tag(name, version, key, value)
+    registry.keep_judgement(client, name, version, tags["collection"], judged)
+    what = "is registered" if known is None else "is this very model"
+    logger.info("%s: version %s %s", name, version, what)
+    decision = registry.promote(client, name, version, force=force)
     is_ = "is" if decision.champion else "is not"
-    logger.info("%s: version %s %s the champion: %s", name, found.version, is_, decision.why)
+    logger.info("%s: version %s %s the champion: %s", name, version, is_, decision.why)
     return {
-        "version": int(found.version),
-        "new": new,
+        "version": int(version),
+        "new": known is None,
         "champion": decision.champion,
         "why": decision.why,
     }
@@ -120,18 +122,15 @@ def model_parts(
     bundle: Path,
     code: Path,
     signature: ModelSignature,
-    validation: Path | None = None,
+    rows: pd.DataFrame,
 ) -> dict[str, Any]:
     """What ``mlflow.pyfunc.log_model`` and ``save_model`` make a model of."""
-    artifacts = {BUNDLE: str(bundle)}
-    if validation is not None:
-        artifacts["validation"] = str(validation)
     return {
         "python_model": str(Path(__file__).with_name(f"{kind}_model.py")),
-        "artifacts": artifacts,
+        "artifacts": {BUNDLE: str(bundle)},
         "code_paths": [str(code)],
         "signature": signature,
-        "input_example": example(signature),
+        "input_example": rows,
         "pip_requirements": pinned(*REQUIREMENTS),
     }
 
@@ -146,15 +145,14 @@ def copy_code(target: Path) -> Path:
     return target / source.name
 
 
-def example(signature: ModelSignature) -> pd.DataFrame:
-    """Rows that a model of this signature can answer: a drawn picture, and words where it may."""
+def example(fusion: Fusion | None) -> pd.DataFrame:
+    """Rows for a head that sees this: a drawn picture, a word; for None one row of each."""
     picture = Image.fromarray(draw("chequered", seed=0, size=96).pixels)
-    encoded = base64.b64encode(png_bytes(picture)).decode()
-    names = signature.inputs.input_names()
-    if signature.outputs.is_tensor_spec():  # an encoder: a row is one or the other
-        return pd.DataFrame({"image": [encoded, None], "text": [None, "moss"]})
-    row = {"image": encoded, "text": "a chequered texture"}
-    return pd.DataFrame([{name: row[name] for name in names}])
+    image, text = base64.b64encode(png_bytes(picture)).decode(), "moss"
+    if fusion is None:
+        return pd.DataFrame({"image": [image, None], "text": [None, text]})
+    columns = {"image": [image], "text": [text]}
+    return pd.DataFrame({name: columns[name] for name in columns if fusion in (name, "concat")})
 
 
 def git_commit() -> str | None:
@@ -169,20 +167,21 @@ def git_commit() -> str | None:
 
 
 def _digest(*folders: Path) -> str:
-    """SHA-256 over all files of some folders and their names."""
+    """SHA-256 over all files of some folders, their names, and the requirements."""
     files = {
         f"{folder.name}/{file.relative_to(folder).as_posix()}": file_sha256(file)
         for folder in folders
         for file in folder.rglob("*")
         if file.is_file()
     }
-    listed = "\n".join(f"{sha} {name}" for name, sha in sorted(files.items()))
+    listed = "\n".join(
+        [*(f"{sha} {name}" for name, sha in sorted(files.items())), *pinned(*REQUIREMENTS)]
+    )
     return hashlib.sha256(listed.encode()).hexdigest()
 
 
-def _require_answer(uri: str, signature: ModelSignature) -> None:
+def _require_answer(uri: str, rows: pd.DataFrame) -> None:
     """Load a model as a server would, and ask it; what does not answer is not registered."""
-    rows = example(signature)
     answer = mlflow.pyfunc.load_model(uri).predict(rows)
     if len(answer) != len(rows) or not np.all(np.isfinite(_numbers(answer))):
         raise VeneerError(f"Registering the model {uri}: it does not answer its own example.")

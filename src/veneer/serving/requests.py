@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,7 +27,7 @@ def read_rows(frame: pd.DataFrame, max_bytes: int) -> list[Sent]:
     frame : DataFrame
         ``image``: the bytes of an image file, or the same as base64, also as a data address
         (``data:image/png;base64,…``). ``text``. Both may be missing, as null, NaN or by not being
-        there. Other columns are ignored.
+        there; a blank text is none. Other columns are ignored. One row of lists is columns.
     max_bytes : int
         Larger images are refused.
 
@@ -69,7 +68,7 @@ def _read(image: Any, text: Any, max_bytes: int) -> Sent:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value))
+    return pd.api.types.is_scalar(value) and pd.isna(value)
 
 
 def _image(value: Any, max_bytes: int) -> bytes | None:
@@ -79,7 +78,9 @@ def _image(value: Any, max_bytes: int) -> bytes | None:
         if len(value) > 2 * max_bytes:  # base64 takes a third more; line breaks are allowed
             raise RefusedError("too_many_bytes", f"its image is more than {max_bytes:,} bytes")
         head, comma, rest = value.partition(",")
-        encoded = rest if comma and head.startswith("data:") and head.endswith(";base64") else value
+        address = head.lower()
+        given = bool(comma) and address.startswith("data:") and address.endswith(";base64")
+        encoded = rest if given else value
         try:
             value = base64.b64decode("".join(encoded.split()), validate=True)
         except (binascii.Error, ValueError) as error:
@@ -102,7 +103,7 @@ def _text(value: Any) -> str | None:
     if len(value) > MOST_CHARACTERS:
         found = f"its text has {len(value):,} characters, more than {MOST_CHARACTERS:,}"
         raise RefusedError("unreadable", found)
-    return value
+    return value if value.strip() else None
 
 
 def complaint(refused: Mapping[int, str], rows: Sequence[Sent]) -> str:

@@ -7,11 +7,14 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType, Array, Object, Property
 
-from veneer.heads.fusion import Fusion
 from veneer.serving.requests import IMAGE, TEXT
 
 BUNDLE = "bundle"
 """Name of the one artifact: the folder that :func:`veneer.serving.bundle.write_bundle` wrote."""
+
+# An image is bytes in a table and base64 in JSON, which no one type of MLflow is. Of what type a
+# value is, and whether it is there, is told by the row that has it.
+INPUTS = Schema([ColSpec(AnyType(), name, required=False) for name in (IMAGE, TEXT)])
 
 PARAMS = ParamSchema([ParamSpec("errors", DataType.string, "raise")])
 """``raise`` refuses a request in which a row cannot be answered, ``skip`` answers the others."""
@@ -20,15 +23,14 @@ PARAMS = ParamSchema([ParamSpec("errors", DataType.string, "raise")])
 def encoder_signature(dimension: int) -> ModelSignature:
     """What an encoder takes and gives."""
     return ModelSignature(
-        inputs=_inputs(IMAGE, TEXT),
+        inputs=INPUTS,
         outputs=Schema([TensorSpec(np.dtype(np.float32), (-1, dimension))]),
         params=PARAMS,
     )
 
 
-def classifier_signature(fusion: Fusion) -> ModelSignature:
+def classifier_signature() -> ModelSignature:
     """What a classifier takes and gives."""
-    columns = {"image": [IMAGE], "text": [TEXT], "concat": [IMAGE, TEXT]}[fusion]
     likely = [Property("label", DataType.string), Property("confidence", DataType.float)]
     outputs = [
         ColSpec(DataType.string, "label", required=False),
@@ -37,10 +39,4 @@ def classifier_signature(fusion: Fusion) -> ModelSignature:
         ColSpec(Array(Object(likely)), "top", required=False),
         ColSpec(DataType.string, "error", required=False),
     ]
-    return ModelSignature(inputs=_inputs(*columns), outputs=Schema(outputs), params=PARAMS)
-
-
-def _inputs(*names: str) -> Schema:
-    # An image is bytes in a table and base64 in JSON, which no one type of MLflow is. Of what type
-    # a value is, and whether it is there, is told by the row that has it.
-    return Schema([ColSpec(AnyType(), name, required=False) for name in names])
+    return ModelSignature(inputs=INPUTS, outputs=Schema(outputs), params=PARAMS)

@@ -36,8 +36,8 @@ def register(
 ) -> dict[str, dict]:
     """Register the encoder and, where there are heads, a classifier.
 
-    Both are judged by what the head says of the validation rows: of an encoder, that is what can be
-    learnt from its vectors.
+    A classifier is judged by what it says of the validation rows; an encoder by what the svc says
+    that was fitted to its vectors, or the classifier, where there is no svc.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def register(
 
     from veneer.pipelines import tracking
     from veneer.serving.bundle import write_bundle
-    from veneer.serving.publish import git_commit, publish
+    from veneer.serving.publish import example, git_commit, publish
     from veneer.serving.signatures import classifier_signature, encoder_signature
 
     if mlflow.active_run() is None:
@@ -81,7 +81,7 @@ def register(
         "max_pixels": registration.max_pixels,
         "max_bytes": registration.max_bytes,
     }
-    judged = _judged(predictions, classifier)
+    probe = heads.get("svc", classifier)
     found = {}
     with tempfile.TemporaryDirectory() as temporary:
 
@@ -100,9 +100,10 @@ def register(
             registration.encoder,
             "encoder",
             bundle("encoder", text_from_exif=False, head=None),
-            judged,
+            _judged(predictions, probe),
             encoder_signature(encoder.dimension),
-            tags | _metric_tags(metrics, classifier) | _retrieval_tags(retrieval_metrics),
+            example(None if encoder.text_tower else "image"),
+            tags | _metric_tags(metrics, probe) | _retrieval_tags(retrieval_metrics),
             force=registration.force,
         )
         if classifier is None:
@@ -112,8 +113,9 @@ def register(
             registration.classifier,
             "classifier",
             bundle("classifier", text_from_exif=source.text_from_exif, head=classifier),
-            judged,
-            classifier_signature(classifier.card.fusion),
+            _judged(predictions, classifier),
+            classifier_signature(),
+            example(classifier.card.fusion),
             tags | _metric_tags(metrics, classifier),
             force=registration.force,
         )
