@@ -97,7 +97,9 @@ def curated(project, heap, shared):
     params = ",".join(f"{key}={value}" for key, value in given.items())
     opened = open_project(project.path, env="curation", params=given)
     load = opened.catalog.load
-    return SimpleNamespace(project=project, params=params, load=load, workspace=Workspace(opened))
+    return SimpleNamespace(
+        project=project, given=given, params=params, load=load, workspace=Workspace(opened)
+    )
 
 
 def ask(curated, command, *arguments, params=None):
@@ -199,3 +201,15 @@ def test_what_is_kept_is_a_collection_without_twins(curated, heap):
     _, again = ask(curated, "duplicates", "--threshold", NEAR, params=params)
     assert again["groups"] == []
     assert {file: file.stat().st_mtime_ns for file in heap.folder.rglob("*.*")} == before
+
+
+def test_the_encoder_is_registered_without_a_classifier(curated):
+    curated.project.run("registration", env="curation", **curated.given)
+    (found,) = curated.load("registered").items()
+    assert found[0] == "veneer-encoder"
+    assert found[1]["champion"]
+    client = curated.project.client()
+    tags = client.get_model_version_by_alias("veneer-encoder", "champion").tags
+    assert tags["encoder"] == "lite2-minilm"
+    assert "accuracy" not in tags
+    assert [model.name for model in client.search_registered_models()] == ["veneer-encoder"]

@@ -58,7 +58,8 @@ def log_collection(card: dict) -> None:
 @_when_tracked
 def log_encoder(fingerprint: str, runtime: str | None) -> None:
     """The fingerprint of the encoder that made the vectors, and the runtime that computed them."""
-    mlflow.set_tags({"encoder_fingerprint": fingerprint, "embedding_runtime": runtime})
+    tags = {"encoder_fingerprint": fingerprint, "embedding_runtime": runtime}
+    mlflow.set_tags({key: value for key, value in tags.items() if value is not None})
 
 
 @_when_tracked
