@@ -25,16 +25,16 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @pytest.fixture(scope="session")
-def common(tmp_path_factory) -> Path:
+def session_folder(tmp_path_factory) -> Path:
     """Folder of all processes that the tests are run by."""
     own = tmp_path_factory.getbasetemp()
     return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session", autouse=True)
-def compiled(common) -> Path:
+def compiled(session_folder) -> Path:
     """Folder of compiled encoders, for projects, served models and single encoders."""
-    folder = common / "compiled"
+    folder = session_folder / "compiled"
     os.environ["VENEER_CACHE"] = str(folder)
     return folder
 
@@ -48,15 +48,15 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def textures(common, compiled) -> Project:
+def textures(session_folder, compiled) -> Project:
     """A project in which `kedro run` has come to its end on the sample, made once for all tests.
 
     Who changes anything in it works on a copy: ``Project.take_data``.
     """
     from projects import Project  # with Kedro and MLflow, which most tests do without
 
-    folder = common / "textures"
-    with FileLock(common / "textures.lock"):
+    folder = session_folder / "textures"
+    with FileLock(session_folder / "textures.lock"):
         if (folder / "finished").exists():
             return Project(folder, copied=True)
         project = Project(folder)

@@ -122,7 +122,7 @@ def test_stdout_carries_only_what_was_asked_for_even_from_a_subfolder(project):
     done = project.kedro("registry", "list", folder="notebooks")
     assert done.returncode == 0, done.stderr
     names = [line.removeprefix("- ") for line in done.stdout.split("\n") if line.strip()]
-    stages = ["data_processing", "download", "embedding", "modeling", "prediction"]
+    stages = ["data_processing", "download", "embedding", "modeling", "prediction", "registration"]
     assert names == ["__default__", *stages, "reporting", "retrieval"]
 
 

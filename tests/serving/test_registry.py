@@ -1,6 +1,7 @@
 """Which version is the champion: with a real registry, and models that are only what they said."""
 
 import json
+import os
 
 import mlflow
 import numpy as np
@@ -24,9 +25,12 @@ def judged(wrong=(), first=0, labels=LABELS):
 
 
 @pytest.fixture
-def client(tmp_path, monkeypatch):
+def client(tmp_path):
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    # MLflow writes the addresses into the environment, where later sessions would find them.
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+    environment = {name: os.environ[name] for name in names if name in os.environ}
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     client = mlflow.MlflowClient()
@@ -35,6 +39,9 @@ def client(tmp_path, monkeypatch):
     yield client
     mlflow.set_tracking_uri(before[0])
     mlflow.set_registry_uri(before[1])
+    for name in names:
+        os.environ.pop(name, None)
+    os.environ.update(environment)
 
 
 @pytest.fixture

@@ -651,6 +651,8 @@ def test_a_full_disk_ends_the_run(server, cache, monkeypatch, route, step):
 # Interruptions
 
 PROGRAM = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
 import sys
 from pathlib import Path
 from veneer.sources.options import DownloadOptions
