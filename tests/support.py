@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from veneer.encoders.config import EncoderConfig
 from veneer.ingest import accepted_and_refused, ingest
 from veneer.schema import KNOWN_IMAGE, QUARANTINE
 from veneer.sources.folder import folder_source
@@ -69,6 +70,20 @@ def ingest_all(source: Source, known=None, quarantined=None, **options):
     accepted, refused = accepted_and_refused(checked, source.attributes, "test")
     images = pa.Table.from_batches(accepted, schema=accepted.schema)
     return images, pa.Table.from_batches(refused, schema=refused.schema)
+
+
+def seeded_resnet18(folder: Path) -> EncoderConfig:
+    """An encoder of images alone, under weights that are the same each time."""
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = timm.create_model("resnet18").eval()
+    file = folder / "w.safetensors"
+    save_file(model.state_dict(), file)
+    return EncoderConfig(family="timm", architecture="resnet18", pretrained=str(file))
 
 
 def reasons(quarantine: pa.Table) -> dict[str, str]:

@@ -61,7 +61,9 @@ class Project:
 
         server = self.config_loader["mlflow"]["server"]
         mlflow.set_tracking_uri(server["mlflow_tracking_uri"])
-        mlflow.set_registry_uri(server.get("mlflow_registry_uri") or server["mlflow_tracking_uri"])
+        # None is the same as for tracking. An address would stay in the environment, for whatever
+        # is opened in this process after it.
+        mlflow.set_registry_uri(server["mlflow_registry_uri"])
         return mlflow.MlflowClient()
 
     def credentials(self, name: str) -> dict[str, str]:

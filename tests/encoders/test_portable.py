@@ -6,10 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import timm
-import torch
-from safetensors.torch import save_file
-from support import noise_image
+from support import noise_image, seeded_resnet18
 
 from veneer.encoders.config import EncoderConfig, packaged_folder
 from veneer.encoders.encoder import open_encoder
@@ -56,12 +53,7 @@ def test_a_folder_is_copied_without_other_forms_of_its_weights(tmp_path):
 
 
 def test_a_bare_file_is_the_same_elsewhere(tmp_path):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = timm.create_model("resnet18").eval()
-    file = tmp_path / "w.safetensors"
-    save_file(model.state_dict(), file)
-    config = EncoderConfig(family="timm", architecture="resnet18", pretrained=str(file))
+    config = seeded_resnet18(tmp_path)
     copied, original = (
         open_encoder("r18", {"r18": each}, runtime="torch-fp32")
         for each in (moved("r18", config, tmp_path), config)

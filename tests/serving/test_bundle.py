@@ -1,14 +1,12 @@
 """What a served model carries, and what it says of rows under heads of every kind."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
-import timm
-import torch
-from safetensors.torch import save_file
 from sklearn.datasets import make_classification
-from support import encode, noise_image
+from support import encode, noise_image, seeded_resnet18
 
 from veneer.encoders.config import EncoderConfig
 from veneer.encoders.encoder import open_encoder
@@ -105,16 +103,11 @@ def test_an_encoder_keeps_the_order_of_its_rows(bundle_of, mini):
 
 
 def test_an_encoder_of_images_refuses_words(tmp_path):
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = timm.create_model("resnet18").eval()
-    file = tmp_path / "w.safetensors"
-    save_file(model.state_dict(), file)
-    config = EncoderConfig(family="timm", architecture="resnet18", pretrained=str(file))
+    config = seeded_resnet18(tmp_path)
     fingerprint = open_encoder("r18", {"r18": config}).fingerprint
     card = OPTIONS | {"encoder": "r18", "fingerprint": fingerprint, "runtime": "torch-fp32"}
     write_bundle(tmp_path / "bundle", encoder="r18", encoders={"r18": config}, card=card)
-    file.unlink()
+    Path(config.pretrained).unlink()
     vectors, refused = embed_rows(
         open_bundle(tmp_path / "bundle"), [Sent(text="moss"), Sent(data=PICTURES[0])]
     )

@@ -23,17 +23,21 @@ from veneer.serving.signatures import BUNDLE
 from veneer.sources.memory import Sent
 
 
-class EncoderModel(PythonModel):
-    """Rows with an ``image`` or a ``text`` to vectors of length 1, float32 [n, D].
-
-    With ``errors="skip"`` a row that cannot be embedded is a vector of zeros.
-    """
+class _Served(PythonModel):
+    """What the models have in common."""
 
     bundle: Bundle
 
     def load_context(self, context: Any) -> None:
-        """Open the encoder and make it ready."""
+        """Open what the model carries, and make it ready."""
         self.bundle = open_bundle(Path(context.artifacts[BUNDLE]))
+
+
+class EncoderModel(_Served):
+    """Rows with an ``image`` or a ``text`` to vectors of length 1, float32 [n, D].
+
+    With ``errors="skip"`` a row that cannot be embedded is a vector of zeros.
+    """
 
     def predict(self, context, model_input, params=None) -> np.ndarray:
         """Embed rows."""
@@ -43,19 +47,13 @@ class EncoderModel(PythonModel):
         return vectors
 
 
-class ClassifierModel(PythonModel):
+class ClassifierModel(_Served):
     """Rows with an ``image``, and a ``text`` where the head sees texts, to what they show.
 
     Columns: ``label`` (null where the head is unsure), its calibrated ``confidence``, ``unsure``,
     the five likeliest classes as ``top``, and ``error``, which is null but with ``errors="skip"``;
     such a row is unsure, and has no likely classes.
     """
-
-    bundle: Bundle
-
-    def load_context(self, context: Any) -> None:
-        """Open the encoder and the head, and make them ready."""
-        self.bundle = open_bundle(Path(context.artifacts[BUNDLE]))
 
     def predict(self, context, model_input, params=None) -> pd.DataFrame:
         """Predict the class of rows."""
