@@ -37,11 +37,11 @@ from veneer.images import inspect_image, to_rgb
 from veneer.ingest import ingest
 from veneer.refusals import RefusedError
 from veneer.schema import KNOWN_IMAGE, QUARANTINE, vectors
+from veneer.serving.bundle import CACHE
 from veneer.sources.folder import folder_source
 from veneer.sources.options import FolderOptions
 from veneer.sources.textures import SAMPLE_KINDS, sample_files
 
-CACHE = "VENEER_CACHE"  # names a folder for compiled encoders, as for served models
 CHUNK = 1000
 PATIENCE = 600  # seconds for a chunk, which takes about half a minute
 OPTIONS = FolderOptions(label="parent", pattern=None, lists={}, classes={}, exclude=[])

@@ -88,17 +88,14 @@ def publish(
         ``version``, ``new`` (whether it was made now), ``champion`` and ``why``.
     """
     client = MlflowClient()
-    with tempfile.TemporaryDirectory() as temporary:
-        code = copy_code(Path(temporary))
-        digest = _digest(bundle, code)
-        known = registry.with_digest(client, name, digest)
-        if known is None:
-            parts = model_parts(kind, bundle, code, signature, rows)
+    digest = _digest(bundle)
+    found = known = registry.with_digest(client, name, digest)
+    if known is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            parts = model_parts(kind, bundle, copy_code(Path(temporary)), signature, rows)
             info = mlflow.pyfunc.log_model(name=kind, **parts)
-            _require_answer(info.model_uri, rows)
-            found = mlflow.register_model(info.model_uri, name)
-        else:
-            found = known
+        _require_answer(info.model_uri, rows)
+        found = mlflow.register_model(info.model_uri, name)
     version = str(found.version)
     # Also of a version that is there: it may have been judged on another collection meanwhile.
     for key, value in {**tags, registry.DIGEST: digest}.items():
@@ -166,18 +163,11 @@ def git_commit() -> str | None:
     return done.stdout.strip()
 
 
-def _digest(*folders: Path) -> str:
-    """SHA-256 over all files of some folders, their names, and the requirements."""
-    files = {
-        f"{folder.name}/{file.relative_to(folder).as_posix()}": file_sha256(file)
-        for folder in folders
-        for file in folder.rglob("*")
-        if file.is_file()
-    }
-    listed = "\n".join(
-        [*(f"{sha} {name}" for name, sha in sorted(files.items())), *pinned(*REQUIREMENTS)]
-    )
-    return hashlib.sha256(listed.encode()).hexdigest()
+def _digest(bundle: Path) -> str:
+    """SHA-256 over a bundle, whose card has the digest of the code, and the requirements."""
+    files = sorted(file for file in bundle.rglob("*") if file.is_file())
+    listed = [f"{file_sha256(file)} {file.relative_to(bundle).as_posix()}" for file in files]
+    return hashlib.sha256("\n".join([*listed, *pinned(*REQUIREMENTS)]).encode()).hexdigest()
 
 
 def _require_answer(uri: str, rows: pd.DataFrame) -> None:
