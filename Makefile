@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Rare extras are never implied; they are installed by hand, as in: uv pip install -e ".[spark]"
-EXTRAS := --extra app --extra dev
+EXTRAS := --extra app --extra map --extra dev
 
 UV_INSTALL = index="$$($(BIN)/python -m pip config list | sed -n "s/^\(global\|:env:\)\.index-url='\(.*\)'$$/\2/p" | tail -n 1)"; \
 	export VIRTUAL_ENV=$(VENV) $${index:+UV_DEFAULT_INDEX="$$index"}; \
