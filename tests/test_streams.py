@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from support import ingest_all, open_folder, write_images
 
-from veneer.streams import columns_of, find_image, parted, regrouped
+from veneer.streams import columns_of, drawn_images, find_image, parted, regrouped
 
 SCHEMA = pa.schema([("number", pa.int64()), ("reason", pa.string())], metadata={"made": "by hand"})
 
@@ -89,3 +89,16 @@ def test_one_image_is_found_by_its_id(tmp_path):
     for row in rows.to_pylist():
         assert find_image(dataset, row["id"]) == row["image"]["bytes"]
     assert find_image(dataset, "0" * 40) is None
+
+
+def test_drawn_images_are_different_ones_and_the_same_each_time(tmp_path):
+    shas = [f"s{n % 30:02}" for n in range(40)]
+    table = pa.table({"sha": shas, "image": [f"i{sha}" for sha in shas]})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=7)
+    rows = ds.dataset(tmp_path / "a.parquet")
+    for count, found in ((10, 10), (30, 30), (100, 30)):
+        drawn = drawn_images(rows, count, 0)
+        assert len(drawn) == len(set(drawn["sha"].to_pylist())) == found
+        assert drawn.equals(drawn_images(rows, count, 0))
+        assert drawn["image"].to_pylist() == [f"i{sha}" for sha in drawn["sha"].to_pylist()]
+    assert not drawn_images(rows, 10, 0).equals(drawn_images(rows, 10, 1))

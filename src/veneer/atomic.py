@@ -61,8 +61,9 @@ def making_folder(path: Path) -> Iterator[Path]:
         with telling_of_writing(path):
             temporary = Path(_temporary(path, tempfile.mkdtemp))
             yield temporary
-            for file in temporary.iterdir():
-                _sync(file)
+            for file in temporary.rglob("*"):
+                if file.is_file():
+                    _sync(file)
             temporary.chmod(0o777 & ~_umask())  # mkdtemp's own mode is 0700
             try:
                 os.rename(temporary, path)

@@ -20,10 +20,17 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel, ValidationError
 
 from veneer.encoders.cache import known_description
-from veneer.encoders.config import Encoders, encoder_name, is_path, resolve_encoder
+from veneer.encoders.config import (
+    Encoders,
+    encoder_name,
+    is_path,
+    names_repository,
+    resolve_encoder,
+)
 from veneer.encoders.weights import require_weights
 from veneer.errors import VeneerError, find_veneer_error
-from veneer.parameters import Parameters
+from veneer.parameters import Parameters, parted
+from veneer.projects import Projects
 from veneer.resolvers import resolvers
 from veneer.sources.registry import require_files
 
@@ -44,6 +51,7 @@ class VeneerHooks:
             context.config_loader["parameters"] = raw
             self.parameters = check_parameters(raw)
         self.conf_source = Path(context.config_loader.conf_source)
+        self.opened_with = context.project_path, context.env, context.config_loader.runtime_params
 
     @hook_impl(tryfirst=True)
     def before_pipeline_run(
@@ -57,16 +65,10 @@ class VeneerHooks:
                 "use all cores by themselves."
             )
         with told_in_one_sentence():
-            if "archives" in pipeline.datasets():
-                _require_download(self.parameters, self.conf_source)
-            elif "raw_images" in pipeline.datasets():
-                _require_images(self.parameters, catalog)
-            if "encoder" in pipeline.datasets():
-                options = self.parameters.embedding
-                config = resolve_encoder(options.encoder, self.parameters.encoders)
-                name = encoder_name(options.encoder)
-                if known_description(options.cache, name, config) is None:
-                    require_weights(name, config)
+            require_inputs(pipeline, self.parameters, catalog, self.conf_source)
+        if "projects" in pipeline.inputs():
+            path, env, params = self.opened_with
+            catalog.save("projects", Projects(path, env, params or {}))
 
     @hook_impl(trylast=True)
     def on_pipeline_error(self, error: Exception) -> None:
@@ -76,6 +78,31 @@ class VeneerHooks:
         """
         with told_in_one_sentence():
             raise error
+
+
+def require_inputs(
+    pipeline: Pipeline, parameters: Parameters, catalog: Any, conf_source: Path
+) -> None:
+    """Check that what a pipeline begins with is there: images, weights, an archive's address.
+
+    Raises
+    ------
+    VeneerError
+        When it is not.
+    """
+    if "archives" in pipeline.datasets():
+        _require_download(parameters, conf_source)
+    elif "raw_images" in pipeline.datasets():
+        _require_images(parameters, catalog)
+    if "encoder" in pipeline.datasets():
+        options = parameters.embedding
+        config = resolve_encoder(options.encoder, parameters.encoders)
+        name = encoder_name(options.encoder)
+        if known_description(options.cache, name, config) is None:
+            require_weights(name, config)
+    if "projects" in pipeline.datasets():
+        for encoder in parameters.comparison.encoders or []:
+            resolve_encoder(encoder, parameters.encoders)
 
 
 @contextmanager
@@ -176,6 +203,12 @@ def _require_no_shadow(given: dict[str, Any] | None) -> None:
             raise VeneerError(
                 f"The parameter 'source.{name}' follows '{name}': give --params {name}=... instead."
             )
+    comparison = (given or {}).get("comparison")
+    if isinstance(comparison, dict) and "name" in comparison:
+        raise VeneerError(
+            "The parameter 'comparison.name' follows 'comparison_name': give --params "
+            "comparison_name=... instead."
+        )
 
 
 def _make_paths_absolute(raw: dict[str, Any], project: Path) -> None:
@@ -185,13 +218,23 @@ def _make_paths_absolute(raw: dict[str, Any], project: Path) -> None:
         embedding["encoder"] = str(project / embedding["encoder"])
     if isinstance(embedding.get("cache"), str):
         embedding["cache"] = str(project / embedding["cache"])
+    compared = raw.get("comparison", {}).get("encoders")
+    if isinstance(compared, str):
+        compared = raw["comparison"]["encoders"] = parted(compared)
+    for place, encoder in enumerate(compared or []):
+        if is_path(encoder):
+            compared[place] = str(project / encoder)
     prediction = raw.get("prediction", {})
     for name in ("images", "downloads"):
         if isinstance(prediction.get(name), str) and "://" not in prediction[name]:
             prediction[name] = str(project / prediction[name])
     for config in raw.get("encoders", {}).values():
-        if isinstance(config, dict) and is_path(config.get("pretrained")):
-            config["pretrained"] = str(project / config["pretrained"])
+        pretrained = config.get("pretrained") if isinstance(config, dict) else None
+        if is_path(pretrained):
+            place = project / pretrained
+            # A repository of the hub looks like a relative path; a folder that is there wins.
+            if place.exists() or not names_repository(config.get("family"), pretrained):
+                config["pretrained"] = str(place)
 
 
 def _complaint(error: dict) -> str:

@@ -10,10 +10,12 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from veneer.encoders.config import EncoderConfig
+from veneer.comparison import RETRIEVAL as RETRIEVAL_FIGURES
+from veneer.encoders.config import EncoderConfig, encoder_name
 from veneer.encoders.runtimes.registry import RUNTIMES
+from veneer.finetuning.options import FinetuningOptions
 from veneer.heads.fusion import Fusion
 from veneer.heads.registry import FORMATS
 from veneer.images import MAX_PIXELS
@@ -152,6 +154,122 @@ class RegistrationOptions(Options):
     max_bytes: Positive
 
 
+def parted(given: Any) -> Any:
+    """A list as it can be written on the command line, where commas part parameters."""
+    return [each.strip() for each in given.split(";")] if isinstance(given, str) else given
+
+
+class ComparedCollection(Options):
+    """A collection by name, under another environment or in another place where these are given."""
+
+    name: Annotated[str, Field(min_length=1)]
+    env: str | None = None
+    images: str | None = None
+
+
+def _named(given: Any) -> Any:
+    return {"name": given} if isinstance(given, str) else given
+
+
+def _different(names: list[str]) -> list[str]:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]!r} is there twice, and their results lie in one folder")
+    return names
+
+
+def _compared_encoders(encoders: list[str]) -> list[str]:
+    _different([encoder_name(each) for each in encoders])
+    return encoders
+
+
+def _compared_collections(collections: list[ComparedCollection]) -> list[ComparedCollection]:
+    _different([each.name for each in collections])
+    return collections
+
+
+Parted = BeforeValidator(parted)
+
+
+class RateOptions(Options):
+    """See :func:`veneer.encoders.rates.measure_rates`."""
+
+    images: Positive
+    rounds: Positive
+
+
+class ComparisonOptions(Options):
+    """What is compared, and by what the winner is decided."""
+
+    name: Annotated[str, AfterValidator(_model_name)]
+    encoders: (
+        Annotated[list[str], Parted, Field(min_length=1), AfterValidator(_compared_encoders)] | None
+    )
+    collections: (
+        Annotated[
+            list[Annotated[ComparedCollection, BeforeValidator(_named)]],
+            Parted,
+            Field(min_length=1),
+            AfterValidator(_compared_collections),
+        ]
+        | None
+    )
+    heads: Annotated[list[Annotated[str, AfterValidator(_head)]], Parted]
+    decide_by: str
+    rates: RateOptions
+
+    @model_validator(mode="after")
+    def _can_be_decided(self) -> ComparisonOptions:
+        known = (*RETRIEVAL_FIGURES, *self.heads)
+        if self.decide_by not in known:
+            raise ValueError(f"decide_by is one of {', '.join(known)}, not {self.decide_by!r}")
+        return self
+
+
+class MapOptions(Options):
+    """How a collection is laid out on a map; see :func:`veneer.retrieval.layout.lay_out`.
+
+    Attributes
+    ----------
+    components : int
+        Principal components that the map and the clusters are made of.
+    most_points : int
+        Of more images a sample is laid out.
+    thumbnails : int
+        Pictures in the interactive page, at most.
+    """
+
+    method: Literal["auto", "umap", "pca"]
+    components: Annotated[int, Field(ge=2, le=1024)]
+    neighbours: Annotated[int, Field(ge=2, le=200)]
+    min_dist: Annotated[float, Field(ge=0, lt=1)]
+    most_points: Positive
+    thumbnails: Annotated[int, Field(ge=0)]
+
+
+class ClusterOptions(Options):
+    """How clusters are found; see :mod:`veneer.retrieval.clusters`.
+
+    Attributes
+    ----------
+    count : int, optional
+        Of clusters, by k-means; null means :func:`veneer.retrieval.clusters.usual_count`.
+    least : int, optional
+        Images of the smallest cluster, by HDBSCAN; null means
+        :func:`veneer.retrieval.clusters.usual_least`.
+    sheets : int
+        Clusters that have a contact sheet, the largest ones.
+    sheet_results : int
+        Images on such a sheet.
+    """
+
+    method: Literal["kmeans", "hdbscan"]
+    count: Annotated[int, Field(ge=2, le=1000)] | None
+    least: Annotated[int, Field(ge=2)] | None
+    sheets: Annotated[int, Field(ge=0)]
+    sheet_results: Positive
+
+
 class ReportingOptions(Options):
     """What is searched for, and how the results are shown."""
 
@@ -161,6 +279,8 @@ class ReportingOptions(Options):
     sheet_results: Positive
     sheet_columns: Positive
     histogram_results: Positive
+    map: MapOptions
+    clusters: ClusterOptions
 
 
 class Parameters(Options):
@@ -170,6 +290,8 @@ class Parameters(Options):
     collection: Any = None
     images: Any = None
     encoder: Any = None
+    comparison_name: Any = None
+    tuned: Any = None
 
     encoders: dict[str, EncoderConfig]
     seed: Annotated[int, Field(ge=0)]
@@ -187,4 +309,6 @@ class Parameters(Options):
     prediction: PredictionOptions
     retrieval: RetrievalOptions
     registration: RegistrationOptions
+    comparison: ComparisonOptions
+    finetuning: FinetuningOptions
     reporting: ReportingOptions

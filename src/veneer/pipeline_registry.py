@@ -3,9 +3,11 @@
 from kedro.pipeline import Pipeline
 
 from veneer.pipelines import (
+    comparison,
     data_processing,
     download,
     embedding,
+    finetuning,
     modeling,
     prediction,
     registration,
@@ -28,5 +30,7 @@ def register_pipelines() -> dict[str, Pipeline]:
         "download": download.create_pipeline(),
         "prediction": prediction.create_pipeline(),
         "registration": registration.create_pipeline(),
+        "finetuning": finetuning.create_pipeline(),
+        "comparison": comparison.create_pipeline(),
     }
     return {**pipelines, **others, "__default__": default}

@@ -1,4 +1,4 @@
-"""What a command needs of the Kedro project: its parameters and its catalog, without a run."""
+"""What a command needs of the Kedro project: its parameters and its catalog, without a session."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from kedro.config import MissingConfigException
 from kedro.framework.hooks.manager import _create_hook_manager
 from kedro.framework.project import settings
 from kedro.framework.startup import bootstrap_project
+from kedro.io import DatasetError
+from kedro.pipeline import Pipeline
+from kedro.runner import SequentialRunner
 
 from veneer.encoders.encoder import Encoder
 from veneer.encoders.encoder import open_encoder as open_by_name
-from veneer.errors import VeneerError
-from veneer.hooks import VeneerHooks
+from veneer.errors import VeneerError, find_veneer_error
+from veneer.hooks import VeneerHooks, require_inputs
 from veneer.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -42,6 +45,24 @@ class Project:
             fast=options.decode == "fast",
             cache=options.cache,
         )
+
+    def run(self, pipeline: Pipeline) -> None:
+        """Run a pipeline in this process, without hooks and so without an MLflow run.
+
+        Raises
+        ------
+        VeneerError
+            When images or weights are not there, and whatever the nodes raise.
+        """
+        conf_source = Path(self.config_loader.conf_source)
+        require_inputs(pipeline, self.parameters, self.catalog, conf_source)
+        try:
+            SequentialRunner().run(pipeline, self.catalog)
+        except DatasetError as error:
+            told = find_veneer_error(error)  # which Kedro has wrapped
+            if told is None:
+                raise
+            raise told from None
 
     def twin_choices(self) -> pa.Table:
         """What somebody decided of twins: a table of schema CHOICES, empty if nothing was."""

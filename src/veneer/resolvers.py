@@ -35,8 +35,12 @@ def resolvers(project: Path) -> dict[str, Callable]:
         server = not (_given_uri() or "sqlite:").startswith("sqlite:")
         return None if server else Path(from_root(default)).as_uri()
 
+    def tuned_name(given: str | None, encoder: str, collection: str) -> str:
+        return f"{encoder}-{collection}" if given is None else as_text("tuned", given)
+
     return {
         "text": as_text,
+        "tuned_name": tuned_name,
         "encoder_name": encoder_name,
         "images_folder": images_folder,
         "tracking_uri": tracking_uri,

@@ -105,6 +105,17 @@ PREDICTIONS = pa.schema(
 """One labelled row under one head, which was not fitted to it: for rows of the side ``train``
 under heads that were fitted to the other folds."""
 
+RETRIEVAL_QUERIES = pa.schema(
+    [
+        ("id", pa.string()),
+        ("precision@5", pa.float64()),
+        ("recall@5", pa.float64()),
+        ("accuracy@5", pa.float64()),  # 0 or 1
+        ("average_precision", pa.float64()),  # over the whole ranking
+    ]
+)
+"""One image that searched for its like, itself and its copies left out, and had some to find."""
+
 DOUBTFUL_LABELS = pa.schema(
     [
         ("id", pa.string()),
@@ -153,6 +164,18 @@ SEARCH_RESULTS = pa.schema(
     ]
 )
 """One hit of one prompt."""
+
+MAP = pa.schema([("id", pa.string()), ("x", pa.float32()), ("y", pa.float32())])
+"""Where an image lies on the map of its collection."""
+
+CLUSTERS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("cluster", pa.int32()),  # from 1, the largest first; null for what is in none
+        ("distance", pa.float32()),  # to the middle of the cluster; null for what is in none
+    ]
+)
+"""One image and the cluster it lies in."""
 
 
 def raw_schema(attributes: pa.StructType | None = None) -> pa.Schema:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -126,6 +127,27 @@ def find_image(image_rows: ds.Dataset, id_: str) -> bytes | None:
                 image = group.to_table(columns=["image"])["image"][place]
                 return image["bytes"].as_py()
     return None
+
+
+def drawn_images(image_rows: ds.Dataset, count: int, seed: int) -> pa.Table:
+    """Some different images: ``sha`` and ``image``, at most ``count`` rows.
+
+    Row groups are drawn, not rows, until there are enough: single rows from everywhere would take
+    reading the files of the whole collection.
+    """
+    groups = [g for each in image_rows.get_fragments() for g in each.split_by_row_group()]
+    tables, known = [], set()
+    for place in np.random.default_rng(seed).permutation(len(groups)):
+        shas = groups[place].to_table(columns=["sha"])["sha"].to_pylist()
+        new = {sha: row for row, sha in enumerate(shas) if sha not in known}
+        rows = list(new.values())[: count - len(known)]
+        tables.append(
+            groups[place].to_table(columns=["sha", "image"]).take(pa.array(rows, pa.int64()))
+        )
+        known.update(list(new)[: len(rows)])
+        if len(known) == count:
+            break
+    return pa.concat_tables(tables)
 
 
 def columns_of(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

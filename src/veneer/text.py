@@ -23,6 +23,16 @@ def slugs(names: list[str]) -> dict[str, str]:
     return taken
 
 
+def natural(name: str) -> list[str | int]:
+    """What names are sorted by, so that numbers in them count as numbers.
+
+    >>> sorted(["cluster 10", "cluster 9"], key=natural)
+    ['cluster 9', 'cluster 10']
+    """
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
 def text_sha(text: str | None) -> str | None:
     """The key of a text's vector: SHA-1 of its UTF-8; None where there is nothing to read."""
     return sha_of(text.encode()) if text and text.strip() else None

@@ -19,14 +19,16 @@ DOT = """canvas => {
     const scale = box.width / width;
     return [box.left + (at % width) * scale, box.top + Math.floor(at / width) * scale + 3];
 }"""
+# How many pixels there are of each colour.
 COLOURS = """canvas => {
     const {width, height} = canvas;
     const {data} = canvas.getContext("2d").getImageData(0, 0, width, height);
-    const found = new Set();
+    const found = {};
     for (let i = 0; i < data.length; i += 4) {
-        if (data[i + 3] > 250) found.add([data[i], data[i + 1], data[i + 2]].join());
+        const colour = [data[i], data[i + 1], data[i + 2]].join();
+        if (data[i + 3] > 250) found[colour] = (found[colour] ?? 0) + 1;
     }
-    return found.size;
+    return found;
 }"""
 
 

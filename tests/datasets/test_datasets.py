@@ -186,6 +186,12 @@ def test_tables_and_documents(tmp_path):
     document.save({"é": [1, {"b": None}]})
     assert document.load() == {"é": [1, {"b": None}]}
     assert "é" in (tmp_path / "d.json").read_text("utf-8")
+    known = JSONDataset(str(tmp_path / "k.json"), missing_ok=True)
+    assert known.load() == {}
+    write_bytes(tmp_path / "k.json", b'{"a": 1')
+    assert known.load() == {}
+    known.save({"a": 1})
+    assert known.load() == {"a": 1}
     page = TextDataset(str(tmp_path / "p.html"))
     page.save("<p>é")
     assert page.load() == "<p>é"

@@ -62,7 +62,7 @@ def test_the_parallel_runner(project):
     assert "The ParallelRunner cannot be used" in refused(project, runner=ParallelRunner())
 
 
-@pytest.mark.parametrize("encoder", ["rn50", "resnet50"])
+@pytest.mark.parametrize("encoder", ["rn50", "resnet50", "sd_vae"])
 def test_weights_that_cannot_be_had(project, encoder):
     message = refused(project, encoder=encoder)
     assert f"Opening the encoder {encoder}" in message

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from projects import COPIES, DAMAGED, PER_KIND
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, normalized_mutual_info_score
 
 from veneer.heads import linear_svc, mlp
 from veneer.schema import fingerprint_of, vectors
@@ -187,6 +187,7 @@ def test_pictures_show_something(data):
         ("label_histograms", 10),
         ("retrieval", 1),
         ("twins", 2),
+        ("map", 2),
     ):
         files = sorted((reports / folder).glob("*.png"))
         assert len(files) == count
@@ -237,13 +238,35 @@ def test_byte_identical_images_are_twins(data):
     assert similarities.num_rows == IMAGES
 
 
+def test_the_map_keeps_the_kinds_together(data):
+    reports = data / "08_reporting/textures/mini"
+    points = pq.read_table(reports / "map.parquet")
+    clusters = pq.read_table(reports / "clusters.parquet")
+    label = dict(zip(*image_rows(data).select(["id", "label"]).to_pydict().values(), strict=True))
+    assert set(points["id"].to_pylist()) == set(clusters["id"].to_pylist()) == set(label)
+    card = json.loads((reports / "map.json").read_text())
+    expected = normalized_mutual_info_score(
+        [label[id_] for id_ in clusters["id"].to_pylist()], clusters["cluster"].to_pylist()
+    )
+    # Of twenty random clusters it would be .4.
+    assert card["clusters"]["nmi"] == pytest.approx(expected) and expected > 0.75
+    places = np.column_stack([points["x"].to_numpy(), points["y"].to_numpy()])
+    distances = np.linalg.norm(places[:, None] - places, axis=2)
+    np.fill_diagonal(distances, np.inf)
+    labels = np.array([label[id_] for id_ in points["id"].to_pylist()])
+    assert np.mean(labels[distances.argmin(axis=1)] == labels) > 0.7
+    assert len(list((reports / "clusters").glob("cluster-*.png"))) == len(SAMPLE_KINDS)
+    page = (reports / "map.html").read_text()
+    assert page.count("/woven_0001.jpg") == 1 and len(page) < 2e6
+
+
 def test_report_tells_the_figures(data):
     page = (data / "08_reporting/textures/mini/report.html").read_text()
     metrics = json.loads((data / "08_reporting/textures/mini/metrics.json").read_text())
     assert f"{metrics['svc']['accuracy']:.4f}" in page
     assert "yellow honeycomb" in page
-    # Matrices, evaluation, labels, prompts, label conflicts, search by class, twins.
-    assert page.count("<img ") == 4 + 6 + 2 + 2 * 10 + 1 + 1 + 2
+    # Matrices, evaluation, labels, prompts, label conflicts, search by class, twins, map, clusters.
+    assert page.count("<img ") == 4 + 6 + 2 + 2 * 10 + 1 + 1 + 2 + 2 + 20
     found = json.loads((data / "08_reporting/textures/mini/retrieval_metrics.json").read_text())
     assert f"{found['text_to_image']['precision@5']:.4f}" in page
     assert "a file of no bytes" in page  # from the quarantine
@@ -273,6 +296,11 @@ def test_tracked_run_holds_everything(textures, data):
     )
     assert "retrieval.text_to_image.per_class.woven.precision_at_5" in logged
     assert logged["twins.exact"] == COPIES
+    card = json.loads((data / "08_reporting/textures/mini/map.json").read_text())
+    assert logged["map.clusters.nmi"] == pytest.approx(card["clusters"]["nmi"])
+    assert {"map.html", "map.json", "clusters"} <= {
+        a.path for a in textures.client().list_artifacts(run.info.run_id)
+    }
     kept = {a.path for a in textures.client().list_artifacts(run.info.run_id, "contact_sheets")}
     assert "contact_sheets/yellow-honeycomb.png" in kept
     heads = {a.path for a in textures.client().list_artifacts(run.info.run_id, "heads")}
@@ -317,7 +345,9 @@ def test_second_run_embeds_nothing_and_gives_the_same(ours):
     metrics = (data / "08_reporting/textures/mini/metrics.json").read_bytes()
     index = {p: p.stat().st_mtime_ns for p in (data / "06_models").rglob("*.lance")}
     version = ours.load("index").version
+    lying = (data / "08_reporting/textures/mini/map.parquet").read_bytes()
     ours.run()
+    assert (data / "08_reporting/textures/mini/map.parquet").read_bytes() == lying
     assert {p: p.stat().st_mtime_ns for p in (data / "04_feature").rglob("*.parquet")} == shards
     assert {p: p.stat().st_mtime_ns for p in (data / "01_raw").rglob("*.jpg")} == raw
     assert (data / "08_reporting/textures/mini/metrics.json").read_bytes() == metrics

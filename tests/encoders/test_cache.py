@@ -3,9 +3,11 @@
 import json
 import logging
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 
 import pytest
 
+from veneer.encoders import cache
 from veneer.encoders.cache import (
     compiled_folder,
     keep_check,
@@ -78,6 +80,29 @@ def test_under_other_libraries_it_is_not_known(kept, config, monkeypatch):
     assert known_description(kept, "some", config) is None
 
 
+def test_only_the_libraries_of_its_family_count(tmp_path, kept, config, weights, monkeypatch):
+    file = str(weights)
+    theirs = {"timm": {}, "torchvision": {}, "vae": {"pretrained": "owner/name"}}
+    configs = {
+        family: EncoderConfig(**{"family": family, "pretrained": file} | fields)
+        for family, fields in theirs.items()
+    }
+    for family, each in configs.items():
+        keep_description(kept, family, each, Towers(DESCRIPTION, None, None, file))
+
+    def version(name):
+        if name == "diffusers":
+            raise PackageNotFoundError(name)
+        return "0.1" if name == "torchvision" else versions(name)
+
+    versions = cache.version
+    monkeypatch.setattr(cache, "version", version)
+    assert known_description(kept, "some", config) == DESCRIPTION
+    assert known_description(kept, "timm", configs["timm"]) == DESCRIPTION
+    assert known_description(kept, "torchvision", configs["torchvision"]) is None
+    assert known_description(kept, "vae", configs["vae"]) is None
+
+
 def test_a_damaged_description_is_none(kept, config):
     file = kept / "some" / "description.json"
     whole = file.read_text()
@@ -125,14 +150,14 @@ def test_checks_are_added_to_each_other(tmp_path):
     assert read_checks(None) == {}
 
 
-def test_compiled_towers_lie_apart(tmp_path, monkeypatch):
+def test_compiled_towers_lie_apart(tmp_path, config, monkeypatch):
     other = replace(DESCRIPTION, fingerprint="of others")
     folders = [
-        compiled_folder(tmp_path, "some", DESCRIPTION),
-        compiled_folder(tmp_path, "some", other),
-        compiled_folder(tmp_path, "another", DESCRIPTION),
+        compiled_folder(tmp_path, "some", config, DESCRIPTION),
+        compiled_folder(tmp_path, "some", config, other),
+        compiled_folder(tmp_path, "another", config, DESCRIPTION),
     ]
-    assert compiled_folder(tmp_path, "some", replace(DESCRIPTION)) == folders[0]
+    assert compiled_folder(tmp_path, "some", config, replace(DESCRIPTION)) == folders[0]
     monkeypatch.setattr("veneer.encoders.cache.version", lambda name: "0.1")
-    folders.append(compiled_folder(tmp_path, "some", DESCRIPTION))
+    folders.append(compiled_folder(tmp_path, "some", config, DESCRIPTION))
     assert len(set(folders)) == 4

@@ -1,8 +1,15 @@
 """Which encoder a name means."""
 
 import pytest
+from pydantic import ValidationError
 
-from veneer.encoders.config import EncoderConfig, encoder_name, is_path, resolve_encoder
+from veneer.encoders.config import (
+    EncoderConfig,
+    encoder_name,
+    is_path,
+    names_repository,
+    resolve_encoder,
+)
 from veneer.errors import VeneerError
 
 ENCODERS = {"mini": EncoderConfig(family="open_clip", pretrained="packaged")}
@@ -24,6 +31,20 @@ def test_a_path_is_a_model_folder_and_named_after_it(tmp_path):
         family="open_clip", pretrained=str(folder)
     )
     assert encoder_name(str(folder)) == encoder_name(f"{folder}/") == "my encoder"
+
+
+def test_only_vae_takes_repositories_and_sizes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert names_repository("vae", "stabilityai/sd-vae-ft-mse")
+    assert not names_repository("timm", "stabilityai/sd-vae-ft-mse")
+    for other in ("/a/b", "./b", "../b", "a/b/c", "b", "a/b.safetensors", "", None):
+        assert not names_repository("vae", other), other
+    (tmp_path / "a/b").mkdir(parents=True)
+    assert not names_repository("vae", "a/b")
+    assert EncoderConfig(family="vae", image_size=64).image_size == 64
+    for fields in ({"family": "timm", "image_size": 64}, {"family": "vae", "image_size": 0}):
+        with pytest.raises(ValidationError, match="image_size"):
+            EncoderConfig(**fields)
 
 
 def test_what_is_a_path():

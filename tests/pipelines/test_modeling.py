@@ -13,6 +13,7 @@ from support import ROOT
 
 from veneer.errors import VeneerError
 from veneer.heads.classifier import most_accurate
+from veneer.origin import origin_of
 from veneer.parameters import (
     CalibrationOptions,
     MLPOptions,
@@ -22,7 +23,13 @@ from veneer.parameters import (
     ZeroShotOptions,
 )
 from veneer.pipelines.modeling.evaluation import evaluate, find_doubtful_labels
-from veneer.pipelines.modeling.nodes import fit_heads, join_features
+from veneer.pipelines.modeling.nodes import (
+    fit_heads,
+    head_keys,
+    join_features,
+    labelled_rows,
+    modeled_digest,
+)
 from veneer.schema import class_prompts_schema, embedding_schema
 from veneer.text import prompts_of, text_sha
 
@@ -30,6 +37,17 @@ ALL = ["svc", "mlp", "proker", "zero_shot"]
 CLASSES = ["ash", "elm", "oak"]
 TEMPLATES = ["{}", "a photo of {}"]
 D = 12
+MLP = {
+    "hidden": 8,
+    "dropout": 0.0,
+    "learning_rate": 0.01,
+    "weight_decay": 0.0,
+    "batch_size": 16,
+    "max_epochs": 3,
+    "patience": 2,
+    "stop_on": "train",
+    "stopping_share": 0.2,
+}
 
 
 def vector(label: str, number: int) -> np.ndarray:
@@ -79,24 +97,13 @@ def prompts(classes, fingerprint="encoder 1"):
 
 
 def fit(features, class_prompts, heads=ALL, classes=None, **mlp):
-    options = {
-        "hidden": 8,
-        "dropout": 0.0,
-        "learning_rate": 0.01,
-        "weight_decay": 0.0,
-        "batch_size": 16,
-        "max_epochs": 3,
-        "patience": 2,
-        "stop_on": "train",
-        "stopping_share": 0.2,
-    }
     return fit_heads(
         features,
         class_prompts,
         ModelingOptions(heads=heads, min_class_size=2, fusion="image"),
         CalibrationOptions(folds=3, accuracy=0.9, audit_head=None),
         SVCOptions(reg_param=0.02, max_iter=200, tol=1e-3, class_weight=None),
-        MLPOptions(**options | mlp),
+        MLPOptions(**MLP | mlp),
         ProKeROptions(landmarks=100),
         ZeroShotOptions(templates=TEMPLATES, names={}, classes=classes),
         0,
@@ -111,6 +118,45 @@ def side_of(label, number):
 def common():
     rows = [(label, number) for label in CLASSES for number in range(20)]
     return table_of(rows, side_of)
+
+
+def test_predictions_say_what_they_were_made_from(common):
+    images, features, left_out = common
+    heads, held_out, _ = fit(features, prompts(CLASSES), heads=["svc", "zero_shot"])
+    _, predictions = evaluate(features, heads, held_out, left_out)
+    origin = origin_of(predictions.schema)
+    assert list(origin) == ["encoder", "heads", "rows"] and origin["encoder"] == "encoder 1"
+    modeling = ModelingOptions(heads=ALL, min_class_size=2, fusion="image")
+    splits = features.select(["id", "split"])
+    assert origin["rows"] == modeled_digest(labelled_rows(images, splits), modeling)
+    moved = splits.set_column(1, "split", pa.array(["test"] * len(splits)))
+    assert origin["rows"] != modeled_digest(labelled_rows(images, moved), modeling)
+    # Of the heads alone that were asked for; also of one that could not be had.
+    wordless = prompts(CLASSES).slice(0, 0)
+    heads, held_out, _ = fit(features, wordless, heads=["zero_shot"])
+    assert heads == {} and list(origin_of(held_out.schema)["heads"]) == ["zero_shot"]
+
+
+def test_a_heads_key_changes_with_its_own_settings_alone():
+    svc = SVCOptions(reg_param=0.02, max_iter=200, tol=1e-3, class_weight=None)
+    other_svc = svc.model_copy(update={"reg_param": 0.1})
+    words = ZeroShotOptions(templates=TEMPLATES, names={}, classes=None)
+    other_words = words.model_copy(update={"names": {"oak": "a tree"}})
+    modeling = ModelingOptions(heads=ALL, min_class_size=2, fusion="image")
+
+    def keys(svc, words, seed=0, modeling=modeling):
+        return head_keys(modeling, svc, MLPOptions(**MLP), ProKeROptions(landmarks=9), words, seed)
+
+    def changed(*others, **more):
+        before, after = keys(svc, words), keys(*others, **more)
+        return [name for name in ALL if before[name] != after[name]]
+
+    assert changed(svc, words) == []
+    assert changed(other_svc, words) == ["svc"]
+    assert changed(svc, other_words) == ["proker", "zero_shot"]
+    assert changed(svc, words, seed=1) == ["mlp", "proker"]
+    larger = modeling.model_copy(update={"min_class_size": 9})
+    assert changed(svc, words, modeling=larger) == ALL
 
 
 def test_validation_and_test_are_reported_and_every_row_is_predicted(common):

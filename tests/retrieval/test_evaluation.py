@@ -10,7 +10,13 @@ from scipy import stats
 
 from veneer.metrics import wilson_interval
 from veneer.retrieval import evaluation
-from veneer.retrieval.evaluation import evaluate_retrieval, mean_interval, rank, summarise
+from veneer.retrieval.evaluation import (
+    evaluate_retrieval,
+    mean_interval,
+    rank,
+    summarise,
+    values_of,
+)
 
 KS = (1, 5, 10)
 
@@ -242,6 +248,18 @@ def test_a_collection_by_hand():
         **{name: None for name in without["per_class"]["wood"] if name != "n_queries"},
     }
     json.dumps(found, allow_nan=False)
+
+
+def test_what_each_query_found_is_handed_on():
+    kept = []
+    found = evaluate_retrieval(ROWS, VECTORS, keep=lambda *given: kept.append(given))
+    [(places, rankings)] = kept
+    without = found["image_to_image"]["without_copies"]
+    assert places.tolist() == list(range(6)) and (rankings.relevant > 0).sum() == 5
+    for name, each in values_of(rankings).items():
+        assert each[rankings.relevant > 0].mean() == pytest.approx(without[name])
+    evaluate_retrieval(ROWS, VECTORS, most_queries=2, keep=lambda *given: kept.append(given))
+    assert len(kept[1][0]) == 2 and set(kept[1][0]) <= set(places)
 
 
 def test_classes_in_words():

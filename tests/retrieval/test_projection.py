@@ -1,4 +1,4 @@
-"""Vectors on a plane against a decomposition of all of them at once."""
+"""Principal components against a decomposition of all of them at once."""
 
 import tracemalloc
 
@@ -6,20 +6,12 @@ import numpy as np
 import pytest
 
 from veneer.retrieval import projection
-from veneer.retrieval.projection import clusters, drawn, project
+from veneer.retrieval.projection import drawn, project
 
 
 def unit_rows(n, d, seed):
     rows = np.random.default_rng(seed).standard_normal((n, d)) * np.linspace(3, 1, d)
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-def around(centres, sizes, seed=0):
-    """Rows near centres, so many each, in no order; and which centre each is near."""
-    rng = np.random.default_rng(seed)
-    owner = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
-    rows = centres[owner] + 0.02 * rng.standard_normal((len(owner), centres.shape[1]))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32), owner
 
 
 @pytest.fixture(params=[7, 64, 4096])
@@ -40,6 +32,19 @@ def test_axes_are_those_of_a_singular_value_decomposition(block, n, d):
     np.testing.assert_allclose(points, centred @ axes.T, atol=1e-6)
     np.testing.assert_allclose(shares, (singular**2 / (singular**2).sum())[:2], atol=1e-6)
     assert shares[0] >= shares[1]
+
+
+def test_more_directions_begin_with_the_first_two_and_keep_all_distances():
+    rows = unit_rows(60, 12, seed=4)
+    two, shares = project(rows)
+    points, more = project(rows, 12)
+    np.testing.assert_allclose(points[:, :2], two, atol=1e-6)
+    np.testing.assert_allclose(more[:2], shares, atol=1e-6)
+    assert (np.diff(more) <= 0).all() and more.sum() == pytest.approx(1, abs=1e-5)
+    centred = rows - rows.mean(axis=0)
+    np.testing.assert_allclose(points @ points.T, centred @ centred.T, atol=1e-5)
+    beyond, none = project(rows, 20)
+    assert beyond.shape == (60, 20) and not beyond[:, 12:].any() and not none[12:].any()
 
 
 def test_order_of_rows_moves_no_point():
@@ -90,29 +95,6 @@ def test_memory_is_bounded_by_a_block(tmp_path, monkeypatch):
     finally:
         tracemalloc.stop()
     assert peak < 1_500_000  # the vectors have 5 MB
-
-
-def test_clusters_are_found_and_numbered_by_size():
-    rows, owner = around(np.eye(3, 10), [20, 200, 90])
-    found = clusters(rows, 3, seed=0)
-    assert found.dtype == np.int64
-    np.testing.assert_array_equal(found, np.array([2, 0, 1])[owner])
-
-
-def test_clusters_depend_on_the_seed_alone():
-    rows = unit_rows(500, 16, seed=5)
-    np.testing.assert_array_equal(clusters(rows, 7, seed=1), clusters(rows, 7, seed=1))
-    sizes = np.bincount(clusters(rows, 7, seed=2))
-    assert (np.diff(sizes) <= 0).all()
-
-
-def test_no_more_clusters_than_distinct_rows():
-    two = np.repeat(unit_rows(2, 8, seed=0), [3, 5], axis=0)
-    assert clusters(two, 6, seed=0).tolist() == [1, 1, 1, 0, 0, 0, 0, 0]
-    assert clusters(two[:3], 6, seed=0).tolist() == [0, 0, 0]
-    assert clusters(two[:0], 6, seed=0).shape == (0,)
-    with pytest.raises(ValueError, match="at least 1"):
-        clusters(two, 0, seed=0)
 
 
 def test_sample_is_sorted_without_repetition_and_depends_on_the_seed():

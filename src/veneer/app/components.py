@@ -21,7 +21,7 @@ def picture_grid(elem_id: str, *, searches: bool = False) -> gr.HTML:
 def embedding_map(elem_id: str) -> gr.HTML:
     """All images as points; ``select`` comes with the ``ids`` in a box, and their ``count``.
 
-    Its value is what :func:`veneer.app.map_value.map_value` gives.
+    Its value is what :func:`veneer.figures.map_value.map_value` gives.
     """
     return _component("map", elem_id)
 

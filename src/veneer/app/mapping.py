@@ -9,14 +9,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from veneer.app.map_value import map_value
 from veneer.app.workspace import Workspace
 from veneer.errors import VeneerError
-from veneer.retrieval.projection import clusters, drawn, project
+from veneer.figures.map_value import map_value
+from veneer.origin import origin_of
+from veneer.retrieval.clusters import k_means
+from veneer.retrieval.index import Index
+from veneer.retrieval.layout import map_origin, told_of_map
+from veneer.retrieval.projection import drawn, project
 
 MOST_POINTS = 50_000
 CLUSTERS = 12
 CLUSTER = "cluster"
+TABLES = ("map_points", "clusters", "map_card")
 
 
 @dataclass(frozen=True)
@@ -28,33 +33,63 @@ class Projection:
     rows : Table
         The index's metadata of n rows.
     points : float32 array [n, 2]
-    clusters : int array [n]
-    shares : float32 array [2]
-        Of the variance, by axis.
-    total : int
-        Images there are.
+    clusters : sequence of int or None [n]
+        Numbers of clusters, from 1; None for what is in none.
+    note : str
+        What is to be seen, in a sentence or two.
     """
 
     rows: pa.Table
     points: np.ndarray
-    clusters: np.ndarray
-    shares: np.ndarray
-    total: int
+    clusters: Sequence[int | None]
+    note: str
 
 
 def projection(workspace: Workspace) -> Projection:
-    """Made once for a version of the index."""
-    index, seed = workspace.index(), workspace.parameters.seed
+    """As the pipeline `reporting` made it of this version of the index, or else made here, once."""
+    index = workspace.index()
+    tables = [workspace.document(name) for name in TABLES] if _has_tables(workspace) else []
+    return workspace.of_index(
+        "projection",
+        index,
+        lambda: _reported(index, *tables) or _projected(index, workspace.parameters.seed),
+        *tables,
+    )
 
-    def make() -> Projection:
-        rows, vectors = index.vectors(index.metadata)
-        points, shares = project(vectors)
-        some = drawn(len(rows), MOST_POINTS, seed)
-        rows, points, vectors = rows.take(some), points[some], vectors[some]
-        grouped = clusters(vectors, CLUSTERS, seed) if len(vectors) else np.zeros(0, int)
-        return Projection(rows, points, grouped, shares, index.rows)
 
-    return workspace.of_index("projection", index, make)
+def _has_tables(workspace: Workspace) -> bool:
+    return all(workspace.has(name) for name in TABLES)
+
+
+def _reported(
+    index: Index,
+    map_points: pa.Table | None = None,
+    clusters: pa.Table | None = None,
+    card: dict | None = None,
+) -> Projection | None:
+    """What the tables have; None where there are none, or of other images."""
+    if card is None:
+        return None
+    origin = map_origin(index)
+    if any(origin_of(each.schema) != origin for each in (map_points, clusters)):
+        return None
+    rows = index.table(index.metadata)
+    ids = map_points["id"].combine_chunks()
+    rows = rows.take(pc.index_in(ids, value_set=rows["id"].combine_chunks()))
+    numbers = clusters["cluster"].take(pc.index_in(ids, value_set=clusters["id"].combine_chunks()))
+    points = np.column_stack([map_points["x"].to_numpy(), map_points["y"].to_numpy()])
+    return Projection(rows, points, numbers.to_pylist(), f"{told_of_map(card)}.")
+
+
+def _projected(index: Index, seed: int) -> Projection:
+    """By principal components, which takes seconds."""
+    rows, vectors = index.vectors(index.metadata)
+    points, shares = project(vectors)
+    some = drawn(len(rows), MOST_POINTS, seed)
+    rows, points, vectors = rows.take(some), points[some], vectors[some]
+    card = {"images": index.rows, "mapped": len(rows), "method": "pca", "shares": shares.tolist()}
+    note = f"{told_of_map(card)}. kedro run --pipelines reporting lays them out anew, by UMAP."
+    return Projection(rows, points, k_means(vectors, CLUSTERS, seed).tolist(), note)
 
 
 def colours(workspace: Workspace) -> list[str]:
@@ -73,19 +108,13 @@ def coloured(workspace: Workspace, colour: str) -> dict:
     """
     made = projection(workspace)
     if colour == CLUSTER:
-        categories = [f"cluster {number + 1}" for number in made.clusters.tolist()]
+        categories = [None if each is None else f"cluster {each}" for each in made.clusters]
     else:
         categories = _column(made.rows, colour)
     labels, paths = made.rows["label"].to_pylist(), made.rows["path"].to_pylist()
     titles = [label or path or "" for label, path in zip(labels, paths, strict=True)]
-    among = f"{len(made.rows):,} of " if len(made.rows) < made.total else ""
-    first, second = (100 * made.shares).tolist()
-    note = (
-        f"{among}{made.total:,} images by the two directions in which their vectors differ most, "
-        f"which have {first:.0f} % and {second:.0f} % of the variance."
-    )
     ids = made.rows["id"].to_pylist()
-    return map_value(made.points, ids, titles, categories, colour, note)
+    return map_value(made.points, ids, titles, categories, colour, made.note)
 
 
 def selected(workspace: Workspace, ids: Sequence[str]) -> list[dict]:

@@ -82,9 +82,9 @@ class Workspace:
         index = self.index()
         return self.of_index("comparison", index, lambda: compare_all(index, advance))
 
-    def of_index(self, name: str, index: Index, make: Callable[[], Any]) -> Any:
-        """Something that follows from a version of the index, made once."""
-        return self._keep(name, lambda: (str(index.folder), index.version), make)
+    def of_index(self, name: str, index: Index, make: Callable[[], Any], *also: Any) -> Any:
+        """Something that follows from a version of the index, and what else is named, made once."""
+        return self._keep(name, lambda: (str(index.folder), index.version, *also), make)
 
     def thumbnails(self, ids: list[str]) -> Mapping[str, bytes]:
         """Thumbnails (WebP) by id; none for what is no image of the collection."""

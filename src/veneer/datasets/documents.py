@@ -13,14 +13,27 @@ from veneer.atomic import require, write_bytes
 
 
 class JSONDataset(AbstractDataset[Any, Any]):
-    """A JSON file, indented, written atomically."""
+    """A JSON file, indented, written atomically.
 
-    def __init__(self, filepath: str, metadata: dict | None = None):
+    Parameters
+    ----------
+    filepath : str
+    missing_ok : bool
+        Loading a file that is not there, or damaged, gives an empty dictionary.
+    """
+
+    def __init__(self, filepath: str, missing_ok: bool = False, metadata: dict | None = None):
         self._filepath = Path(filepath)
+        self._missing_ok = missing_ok
         self.metadata = metadata
 
     def load(self) -> Any:
         """Parse the file."""
+        if self._missing_ok:
+            try:
+                return json.loads(self._filepath.read_text("utf-8"))
+            except (OSError, ValueError):
+                return {}
         require(self._exists(), self._filepath)
         return json.loads(self._filepath.read_text("utf-8"))
 

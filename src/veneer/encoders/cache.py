@@ -15,10 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from veneer.atomic import write_bytes
-from veneer.encoders.config import MODEL_FOLDER_CONFIG, EncoderConfig, is_path
+from veneer.encoders.config import EncoderConfig, is_path, names_repository
+from veneer.encoders.families import FAMILIES
 from veneer.encoders.preprocessing import Preprocessing
 from veneer.encoders.towers import Description, Towers
-from veneer.encoders.weights import FOLDER_WEIGHTS, file_sha256, model_folder
+from veneer.encoders.tuned import libraries_of
+from veneer.encoders.weights import file_sha256, model_folder
 from veneer.errors import VeneerError
 
 logger = logging.getLogger(__name__)
@@ -38,8 +40,8 @@ def known_description(cache: Path, name: str, config: EncoderConfig) -> Descript
         shape = {key: tuple(v) if isinstance(v, list) else v for key, v in shape.items()}
         found["precisions"] = tuple(found["precisions"])
         return Description(**found, preprocessing=Preprocessing(**shape))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # not there, damaged, or of another release
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError):
+        return None  # not there, damaged, of another release, or of a library that is gone
 
 
 def keep_description(cache: Path, name: str, config: EncoderConfig, towers: Towers) -> None:
@@ -52,9 +54,11 @@ def keep_description(cache: Path, name: str, config: EncoderConfig, towers: Towe
     _write(cache / name / "description.json", content)
 
 
-def compiled_folder(cache: Path, name: str, description: Description) -> Path:
+def compiled_folder(
+    cache: Path, name: str, config: EncoderConfig, description: Description
+) -> Path:
     """Folder for what the runtimes make of an encoder."""
-    state = f"{FORMAT} {description.fingerprint} {_versions()}"
+    state = f"{FORMAT} {description.fingerprint} {_versions(config)}"
     return cache / name / hashlib.sha256(state.encode()).hexdigest()[:16]
 
 
@@ -74,29 +78,32 @@ def keep_check(folder: Path | None, name: str, cosine: float) -> None:
 
 
 def _local_weights(config: EncoderConfig) -> str | None:
-    """The weight file, where the configuration names it; a tag of open_clip or timm does not."""
+    """The weight file, where the configuration names it; tags and repositories do not."""
     folder = model_folder(config)
     if folder is not None:
-        return str(folder / FOLDER_WEIGHTS)
+        return str(folder / FAMILIES[config.family].folder[1])
+    if names_repository(config.family, config.pretrained):
+        return None
     return config.pretrained if is_path(config.pretrained) else None
 
 
 def _key(config: EncoderConfig, weights: str) -> str:
     """Digest of all that a description depends on; not of where the files lie."""
-    folder = model_folder(config)
+    folder, versions = model_folder(config), _versions(config)
     if _local_weights(config) is not None:
         config = config.model_copy(
             update={"pretrained": "a file" if folder is None else "a folder"}
         )
-    parts = [str(FORMAT), config.model_dump_json(), file_sha256(weights), _versions()]
+    # What an entry leaves out is left out here, so that a field more is no other encoder.
+    entry = config.model_dump_json(exclude_none=True)
+    parts = [str(FORMAT), entry, file_sha256(weights), versions]
     if folder is not None:
-        parts.append((folder / MODEL_FOLDER_CONFIG).read_text())
+        parts.append((folder / FAMILIES[config.family].folder[0]).read_text())
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _versions() -> str:
-    libraries = ("open_clip_torch", "timm")
-    return " ".join(f"{name} {version(name)}" for name in libraries)
+def _versions(config: EncoderConfig) -> str:
+    return " ".join(f"{name} {version(name)}" for name in libraries_of(config))
 
 
 def _write(path: Path, content: dict) -> None:

@@ -14,6 +14,7 @@ from veneer.encoders.cache import compiled_folder, keep_description, known_descr
 from veneer.encoders.clip_tokens import clip_tokenizer
 from veneer.encoders.config import EncoderConfig, encoder_name, resolve_encoder
 from veneer.encoders.engine import Engine
+from veneer.encoders.families import family_module
 from veneer.encoders.preprocessing import Preprocessing
 from veneer.encoders.runtimes.runtime import Source
 from veneer.encoders.towers import Description, Tokenizer, Towers
@@ -49,6 +50,8 @@ class Encoder:
     image_tower : Engine, uint8 array [n, height, width, 3] -> float32 array [n, dimension]
     text_tower : Engine, int64 array [n, context] -> float32 array [n, dimension]; None without one
     tokenize : callable, list of n str -> int64 array [n, context]; None without a text tower
+    towers : callable
+        Gives both in torch, to be trained further; loads them the first time.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Encoder:
     image_tower: Engine
     text_tower: Engine | None = None
     tokenize: Tokenizer | None = None
+    towers: Callable[[], Towers] | None = None
 
     def embed_images(self, images: Sequence[Image.Image]) -> np.ndarray:
         """Embed PIL RGB images: float32 array [n, dimension], rows of length 1."""
@@ -112,7 +116,7 @@ def open_encoder(
     Parameters
     ----------
     encoder : str
-        A key of ``encoders``, or the path of an open_clip model folder.
+        A key of ``encoders``, or the path of an open_clip model folder or of a tuned encoder.
     runtime : str
         ``auto`` for the best that this machine has and that gives the right vectors, or a key of
         :data:`veneer.encoders.runtimes.registry.RUNTIMES`.
@@ -144,7 +148,7 @@ def open_encoder(
         description = towers.description
         if cache is not None:
             keep_description(cache, name, config, towers)
-    folder = None if cache is None else compiled_folder(cache, name, description)
+    folder = None if cache is None else compiled_folder(cache, name, config, description)
 
     def engine(kind: str) -> Engine:
         source = Source(kind, lambda: getattr(load(), kind), folder)
@@ -160,16 +164,13 @@ def open_encoder(
         image_tower=engine("image"),
         text_tower=engine("text") if description.has_text else None,
         tokenize=_tokenizer(config, description) if description.has_text else None,
+        towers=load,
     )
 
 
 def _load(name: str, config: EncoderConfig) -> Towers:
-    if config.family == "timm":
-        from veneer.encoders.timm import load
-    else:
-        from veneer.encoders.open_clip import load
     try:
-        return load(name, config)
+        return family_module(config.family).load(name, config)
     except VeneerError:
         raise
     except Exception as error:  # whatever the library says of weights and configurations
@@ -188,9 +189,7 @@ def _tokenizer(config: EncoderConfig, description: Description) -> Tokenizer:
         return clip_tokenizer(description.clip_context)
 
     def make() -> Tokenizer:
-        from veneer.encoders.open_clip import tokenizer
-
-        return tokenizer(config)
+        return family_module(config.family).tokenizer(config)
 
     made = _once(make)
 

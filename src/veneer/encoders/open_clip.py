@@ -16,17 +16,13 @@ import torch
 from torch import nn
 
 from veneer.encoders.clip_tokens import clip_tokenizer
-from veneer.encoders.config import MODEL_FOLDER_CONFIG, EncoderConfig, is_path
+from veneer.encoders.config import EncoderConfig, is_path
+from veneer.encoders.families import FOLDER_WEIGHTS, MODEL_FOLDER_CONFIG
 from veneer.encoders.lean import lean_image, lean_text
 from veneer.encoders.pixels import pixel_tower
 from veneer.encoders.preprocessing import Preprocessing
 from veneer.encoders.towers import Description, Tokenizer, Tower, Towers
-from veneer.encoders.weights import (
-    FOLDER_WEIGHTS,
-    allowed_precisions,
-    file_sha256,
-    model_folder,
-)
+from veneer.encoders.weights import allowed_precisions, file_sha256, model_folder
 from veneer.errors import VeneerError
 
 EXAMPLES = [

@@ -9,19 +9,20 @@ import struct
 import threading
 import urllib.error
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 
 from veneer.encoders.config import (
-    MODEL_FOLDER_CONFIG,
     PACKAGED,
     EncoderConfig,
     is_path,
+    names_repository,
     packaged_folder,
 )
+from veneer.encoders.families import FAMILIES, FOLDER_WEIGHTS
 from veneer.errors import VeneerError
 
 HUB_TIMEOUT = 8.0  # seconds; open_clip's and the hub client's own retries take far longer
-FOLDER_WEIGHTS = "open_clip_model.safetensors"
 _WAY_OUT = (
     "Use another encoder (--params encoder=mini needs no download), or fetch the weights where "
     "there is a network and give their path as `pretrained` in conf/local/parameters/encoders.yml."
@@ -29,12 +30,23 @@ _WAY_OUT = (
 
 
 def model_folder(config: EncoderConfig) -> Path | None:
-    """The open_clip model folder that ``pretrained`` names, if it names one."""
-    if config.pretrained == PACKAGED:
+    """The model folder that ``pretrained`` names, if it names one."""
+    if FAMILIES[config.family].folder is None or not config.pretrained:
+        return None
+    if config.family == "open_clip" and config.pretrained == PACKAGED:
         return Path(packaged_folder())
-    if config.pretrained and Path(config.pretrained).is_dir():
-        return Path(config.pretrained)
-    return None
+    return Path(config.pretrained) if Path(config.pretrained).is_dir() else None
+
+
+def fetched_folder(config: EncoderConfig) -> Path | None:
+    """The model folder of an encoder, fetched where it is on the hub; None where it has none."""
+    if not names_repository(config.family, config.pretrained):
+        return model_folder(config)
+    from huggingface_hub import snapshot_download
+
+    # Both files at once: they are of one revision.
+    files = list(FAMILIES[config.family].folder)
+    return Path(snapshot_download(config.pretrained, allow_patterns=files))
 
 
 def require_weights(name: str, config: EncoderConfig) -> None:
@@ -48,30 +60,70 @@ def require_weights(name: str, config: EncoderConfig) -> None:
     Raises
     ------
     VeneerError
-        When a file is missing, when a bare open_clip file comes without ``quick_gelu``, or when
-        the weights are neither in the hub's cache nor on a hub that answers within
-        ``HUB_TIMEOUT`` seconds.
+        When a package, a file or a needed part of the entry is missing, when a bare open_clip file
+        comes without ``quick_gelu``, or when the weights are neither in the cache nor at an
+        address that answers within ``HUB_TIMEOUT`` seconds.
     """
+    _require_libraries(name, config)
     folder = model_folder(config)
     if folder is not None:
-        for file in (MODEL_FOLDER_CONFIG, FOLDER_WEIGHTS):
+        for file in FAMILIES[config.family].folder:
             if not (folder / file).is_file():
                 raise VeneerError(
                     f"Opening the encoder {name}: the folder {folder} holds no {file}. {_WAY_OUT}"
                 )
         return
-    if config.family == "open_clip" and not (config.architecture and config.pretrained):
-        raise VeneerError(
-            f"Opening the encoder {name}: its entry in encoders.yml needs `architecture` and "
-            "`pretrained` (a tag, a model folder or a safetensors file)."
-        )
-    if is_path(config.pretrained):
+    _require_entry(name, config)
+    if is_path(config.pretrained) and not names_repository(config.family, config.pretrained):
         _require_file(name, config)
-    elif not _cached(hub_files(name, config)):
-        _require_hub(name, hub_files(name, config))
+    elif config.family == "torchvision":
+        _require_torchvision(name, config)
+    else:
+        folder = config.pretrained if config.family == "vae" else None
+        _require_hub(name, hub_files(name, config), folder)
+
+
+def _require_libraries(name: str, config: EncoderConfig) -> None:
+    family = FAMILIES[config.family]
+    # Of an extra only: a plain installation has the others.
+    missing = [each for each in family.libraries if family.extra and find_spec(each) is None]
+    if missing:
+        raise VeneerError(
+            f"Opening the encoder {name}: {', '.join(missing)}, which encoders of the family "
+            f"{config.family} need, is not installed. Install it with pip install "
+            f'"veneer[{family.extra}]", or, in a clone, with uv pip install -e ".[{family.extra}]".'
+        )
+
+
+def _require_entry(name: str, config: EncoderConfig) -> None:
+    """Check that an entry without a model folder says what its family has to know."""
+    family, given = config.family, config.pretrained
+    needs = None
+    if family == "open_clip" and not (config.architecture and given):
+        needs = "`architecture` and `pretrained` (a tag, a model folder or a safetensors file)"
+    elif family == "torchvision" and not config.architecture:
+        needs = "`architecture`, one of torchvision.models.list_models()"
+    elif family in ("timm", "torchvision") and given and not is_path(given):
+        needs = (
+            f"the path of a safetensors file as `pretrained`, which is {given!r}, or none for the "
+            f"weights that {family} names itself"
+        )
+    elif family == "vae" and not is_path(given):
+        needs = (
+            "`pretrained`: a model folder of diffusers, or a repository of the hub such as "
+            "stabilityai/sd-vae-ft-mse"
+        )
+    if needs:
+        raise VeneerError(f"Opening the encoder {name}: its entry in encoders.yml needs {needs}.")
 
 
 def _require_file(name: str, config: EncoderConfig) -> None:
+    if config.family == "vae":
+        raise VeneerError(
+            f"Opening the encoder {name}: there is no folder {config.pretrained}. Give one that "
+            f"holds {' and '.join(FAMILIES['vae'].folder)}, as diffusers' save_pretrained writes "
+            "it, or a repository of the hub, such as stabilityai/sd-vae-ft-mse."
+        )
     if not Path(config.pretrained).is_file():
         raise VeneerError(
             f"Opening the encoder {name}: there is no file {config.pretrained}. {_WAY_OUT}"
@@ -92,6 +144,8 @@ def _require_file(name: str, config: EncoderConfig) -> None:
 
 def hub_files(name: str, config: EncoderConfig) -> list[tuple[str, str]]:
     """Repository and file names under which the hub may hold the weights, best first."""
+    if config.family == "vae":
+        return [(config.pretrained, FAMILIES["vae"].folder[1])]
     if config.family == "timm":
         import timm
 
@@ -122,18 +176,33 @@ def _cached(candidates: list[tuple[str, str]]) -> bool:
     return any(isinstance(try_to_load_from_cache(*each), str) for each in candidates)
 
 
-def _require_hub(name: str, candidates: list[tuple[str, str]]) -> None:
+def _require_hub(name: str, candidates: list[tuple[str, str]], folder: str | None = None) -> None:
+    """Make sure of files of the hub; ``folder`` is what else the entry may have meant."""
     from huggingface_hub import constants, hf_hub_url
 
-    url = hf_hub_url(*candidates[0])
-    if constants.HF_HUB_OFFLINE:
-        found = "the hub is switched off by HF_HUB_OFFLINE"
-    else:
-        found = _unreachable(url)
+    if not _cached(candidates):
+        off = "the hub is switched off by HF_HUB_OFFLINE" if constants.HF_HUB_OFFLINE else None
+        _require_address(name, hf_hub_url(*candidates[0]), off, folder)
+
+
+def _require_torchvision(name: str, config: EncoderConfig) -> None:
+    from veneer.encoders.torchvision import cached_file, default_weights
+
+    url = default_weights(name, config).url
+    if not cached_file(url).is_file():
+        _require_address(name, url)
+
+
+def _require_address(
+    name: str, url: str, off: str | None = None, folder: str | None = None
+) -> None:
+    """Make sure that an address answers; ``off`` is why it need not be asked."""
+    found = off or _unreachable(url)
     if found:
+        no_folder = f"there is no folder {folder}, " if folder else ""
         raise VeneerError(
-            f"Opening the encoder {name}: its weights are not in the cache, and {url} cannot be "
-            f"had: {found}. {_WAY_OUT}"
+            f"Opening the encoder {name}: {no_folder}its weights are not in the cache, and {url} "
+            f"cannot be had: {found}. {_WAY_OUT}"
         )
 
 

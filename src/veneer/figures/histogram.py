@@ -18,6 +18,7 @@ from veneer.figures.canvas import (
     text_width,
     to_image,
 )
+from veneer.text import natural
 
 _BAR = "#4a7fb5"
 _REST = "#b9c1c9"
@@ -58,7 +59,7 @@ def histogram_bars(counts: Mapping[str, int], most: int) -> tuple[list[tuple[str
     """
     if most < 1:
         raise ValueError(f"most must be at least 1, not {most}")
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], natural(item[0])))
     bars, rest = ordered[:most], ordered[most:]
     if rest:
         name = f"other ({len(rest)} label{'s' if len(rest) > 1 else ''})"

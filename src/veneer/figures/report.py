@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import itertools
 from collections.abc import Mapping, Sequence
 
-from jinja2 import Environment
 from PIL import Image
 
+from veneer.figures.page import data_uri, environment
 from veneer.refusals import REASONS
 
-_PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string("""\
+_PAGE = environment.from_string("""\
 <!doctype html>
 <html lang="en">
 <head>
@@ -20,19 +18,7 @@ _PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{ card.collection }} · {{ encoder_name }}</title>
 <style>
-  body { font: 16px/1.5 system-ui, sans-serif; color: #22282c; background: #fbfbfa;
-         max-width: 1120px; margin: 2.5rem auto; padding: 0 1.25rem; }
-  h1 { font-size: 1.9rem; margin: 0 0 .25rem; } h2 { font-size: 1.3rem; margin: 2.5rem 0 .75rem; }
-  p.quiet, td.quiet, figcaption { color: #68737a; } code { font-size: .85em; }
-  table { border-collapse: collapse; margin: .5rem 0; }
-  th, td { text-align: left; padding: .3rem 1.2rem .3rem 0; border-bottom: 1px solid #e3e6e7; }
-  td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
-  td.number { white-space: nowrap; } th { vertical-align: bottom; }
-  figure { margin: 1rem 0 2rem; } img { max-width: 100%; height: auto; display: block; }
-  .notice { border-left: 4px solid #c98a1b; background: #fdf6e7; padding: .6rem 1rem; }
-  caption { text-align: left; color: #68737a; padding: .6rem 0 .2rem; }
-  details { margin: .5rem 0 1.5rem; } summary { cursor: pointer; color: #2a5d84; }
-</style>
+{{ style | safe }}</style>
 </head>
 <body>
 <h1>{{ card.collection }} <span style="color:#68737a">under</span> {{ encoder_name }}</h1>
@@ -140,6 +126,23 @@ any such result; mAP: mean average precision over the whole ranking.</p>
 {% endfor %}
 {% endif %}
 
+<h2>Map</h2>
+{% for name, picture in map_figures %}
+<figure><img src="{{ picture }}" alt="The collection {{ name }}" loading="lazy"></figure>
+{% endfor %}
+<p><code>map.html</code> beside this page is the map with the pictures. The
+{{ map_card.clusters.count }} clusters were made without the labels{% if map_card.clusters.nmi is
+not none %}; the normalised mutual information of the two is
+{{ "%.3f" | format(map_card.clusters.nmi) }} (0: they tell nothing of each other, 1: they are the
+same){% endif %}. <code>clusters.parquet</code> has them.</p>
+{% if cluster_sheets %}
+<details><summary>what is in the clusters</summary>
+{% for name, picture in cluster_sheets %}
+<figure><img src="{{ picture }}" alt="{{ name }}" loading="lazy"></figure>
+{% endfor %}
+</details>
+{% endif %}
+
 <h2>Copies</h2>
 {% if card.audits.duplicates %}
 <p>{{ card.audits.duplicates }} images are there more than once, byte for byte;
@@ -202,6 +205,9 @@ def report_page(
     evaluation: Mapping[str, Image.Image],
     label_sheets: Mapping[str, Image.Image],
     audit_sheets: Mapping[str, Image.Image],
+    map_card: dict,
+    map_figures: Mapping[str, Image.Image],
+    cluster_sheets: Mapping[str, Image.Image],
     prompts: Sequence[tuple[str, Image.Image, Image.Image]],
 ) -> str:
     """Write the page.
@@ -224,6 +230,9 @@ def report_page(
     confusion_matrices : mapping of head to picture
     evaluation, label_sheets : mappings of name to picture
     audit_sheets : mapping of audit to picture
+    map_card : dict
+        Of :func:`veneer.pipelines.reporting.maps.map_collection`.
+    map_figures, cluster_sheets : mappings of name to picture
     prompts : sequence of (prompt, contact sheet, label histogram)
     """
     first = next(iter(metrics.values()), {})
@@ -246,22 +255,18 @@ def report_page(
         left_out=first.get("left_out_classes", {}),
         reasons=REASONS,
         audits=_shown(audit_sheets, "JPEG"),
+        map_card=map_card,
+        map_figures=_shown(dict(sorted(map_figures.items(), reverse=True)), "PNG"),
+        cluster_sheets=_shown(cluster_sheets, "JPEG"),
         label_sheets=_shown(label_sheets, "JPEG"),
         evaluation=_shown(evaluation, "PNG"),
-        matrices=[(name, _data_uri(confusion_matrices[name], "PNG")) for name in metrics],
+        matrices=[(name, data_uri(confusion_matrices[name], "PNG")) for name in metrics],
         prompts=[
-            (prompt, _data_uri(sheet, "JPEG"), _data_uri(histogram, "PNG"))
+            (prompt, data_uri(sheet, "JPEG"), data_uri(histogram, "PNG"))
             for prompt, sheet, histogram in prompts
         ],
     )
 
 
 def _shown(pictures: Mapping[str, Image.Image], format_: str) -> list[tuple[str, str]]:
-    return [(name.replace("_", " "), _data_uri(each, format_)) for name, each in pictures.items()]
-
-
-def _data_uri(picture: Image.Image, format_: str) -> str:
-    buffer = io.BytesIO()
-    picture.save(buffer, format_, quality=85)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return f"data:image/{format_.lower()};base64,{data}"
+    return [(name.replace("_", " "), data_uri(each, format_)) for name, each in pictures.items()]

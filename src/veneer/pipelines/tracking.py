@@ -95,6 +95,14 @@ def log_retrieval(metrics: dict, twins: dict) -> None:
 
 
 @_when_tracked
+def log_map(card: dict) -> None:
+    """How a collection was laid out, and how far its clusters agree with the labels."""
+    mlflow.log_dict(card, "map.json")
+    shown = ("images", "mapped", "components_share", "clusters")
+    mlflow.log_metrics(_numbers({key: card[key] for key in shown}, "map."))
+
+
+@_when_tracked
 def log_train_log(epochs: list[dict]) -> None:
     """The MLP's losses, one step an epoch."""
     for row in epochs:
@@ -104,6 +112,27 @@ def log_train_log(epochs: list[dict]) -> None:
             if key != "epoch" and value is not None and math.isfinite(value)
         }
         mlflow.log_metrics(values, step=row["epoch"])
+
+
+@_when_tracked
+def log_finetuning_epoch(entry: dict) -> None:
+    """Loss, likeness and learning rate of an epoch of finetuning, one step an epoch."""
+    values = {
+        f"finetuning.{key.replace('@', '_at_')}": value
+        for key, value in entry.items()
+        if key != "epoch" and value is not None and math.isfinite(value)
+    }
+    mlflow.log_metrics(values, step=entry["epoch"])
+
+
+@_when_tracked
+def log_finetuning(card: dict, metrics: dict) -> None:
+    """The tuned encoder's card, and its figures beside those of the frozen one."""
+    mlflow.log_dict(card, "tuned.json")
+    mlflow.log_dict(metrics, "finetuning.json")
+    mlflow.set_tags({"tuned_encoder": card["name"], "base_fingerprint": card["base_fingerprint"]})
+    found = _numbers(metrics["figures"], "finetuning.")
+    mlflow.log_metrics({_metric_name(k.replace("@", "_at_")): v for k, v in found.items()})
 
 
 @_when_tracked
@@ -156,3 +185,20 @@ def log_pictures(folder: str, pictures: Mapping[str, Image.Image]) -> None:
 def log_page(file: str, html: str) -> None:
     """An HTML page."""
     mlflow.log_text(html, file)
+
+
+@_when_tracked
+def log_comparison(comparison: dict) -> None:
+    """Every figure and cost by ``<collection>.<encoder>.<figure>``, and the winners as tags."""
+    mlflow.log_dict(comparison, "comparison/comparison.json")
+    found, tags = {}, {"comparison": comparison["name"]}
+    if comparison["winner"]:
+        tags["winner"] = comparison["winner"]["encoder"]
+    for collection, each in comparison["collections"].items():
+        if each["winner"]:
+            tags[_metric_name(f"winner.{collection}")] = each["winner"]["encoder"]
+        for encoder, entry in each["encoders"].items():
+            figures = {name: told["value"] for name, told in entry.get("figures", {}).items()}
+            found |= _numbers({**entry, **figures, "figures": {}}, f"{collection}.{encoder}.")
+    mlflow.set_tags(tags)
+    mlflow.log_metrics({_metric_name(k.replace("@", "_at_")): v for k, v in found.items()})

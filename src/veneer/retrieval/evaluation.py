@@ -38,6 +38,7 @@ def evaluate_retrieval(
     most_queries: int | None = None,
     seed: int = 0,
     advance: Callable[[int], object] | None = None,
+    keep: Callable[[np.ndarray, Rankings], object] | None = None,
 ) -> dict:
     """Search a labelled collection for the like of each of its rows, and for its classes in words.
 
@@ -53,6 +54,8 @@ def evaluate_retrieval(
         Where there are more rows, as many of them are drawn to be queries; all are candidates.
     ks, advance
         See :func:`rank`; ``advance`` hears of the rows that are queries, and then of the classes.
+    keep : callable, optional
+        Is given the rows that were queries, int array [n], and their rankings without copies.
 
     Returns
     -------
@@ -87,6 +90,8 @@ def evaluate_retrieval(
         ks=ks,
         advance=advance,
     )
+    if keep is not None:
+        keep(own, without_copies)
     found: dict = {
         "image_to_image": {
             "with_copies": summarise(with_copies, labels[own], names),
@@ -327,7 +332,7 @@ def summarise(rankings: Rankings, query_labels: np.ndarray, names: Sequence[str]
     """
     query_labels = np.asarray(query_labels)
     answerable = rankings.relevant > 0
-    values = {name: each[answerable] for name, each in _values(rankings).items()}
+    values = {name: each[answerable] for name, each in values_of(rankings).items()}
     report: dict = {
         "n_queries": len(answerable),
         "n_without_relevant": int(np.sum(~answerable)),
@@ -351,7 +356,7 @@ def summarise(rankings: Rankings, query_labels: np.ndarray, names: Sequence[str]
     return report
 
 
-def _values(rankings: Rankings) -> dict[str, np.ndarray]:
+def values_of(rankings: Rankings) -> dict[str, np.ndarray]:
     """The figures of each query: their name to float64 array [n]."""
     values = {}
     for column, k in enumerate(rankings.ks.tolist()):

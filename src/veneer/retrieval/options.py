@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from veneer.origin import digest
 from veneer.sources.options import Options, Positive
 
 Cosine = Annotated[float, Field(gt=0, le=1)]
@@ -44,6 +45,10 @@ class EvaluationOptions(Options):
 
     relevance: str
     most_queries: Positive
+
+    def key(self, seed: int) -> str:
+        """Digest of all that decides what a query finds, for :mod:`veneer.origin`."""
+        return digest(self.model_dump(), seed)
 
 
 class TwinOptions(Options):

@@ -141,7 +141,7 @@ def open_bundle(folder: Path) -> Bundle:
             f"Opening the encoder {card.encoder} in {folder}: it was [{card.fingerprint}] when it "
             f"was registered, and is [{encoder.fingerprint}] here. Install the versions that stand "
             "in the model's requirements.txt, or register it again from a weight file whose "
-            "preprocessing open_clip knows."
+            "preprocessing its library knows."
         )
     if code_digest() != card.code:
         # As where two versions are opened in one process: the first one's modules answer for both.

@@ -21,12 +21,14 @@ from mlflow.models import ModelSignature
 from PIL import Image
 
 import veneer
+from veneer.encoders.tuned import libraries_of
 from veneer.encoders.weights import file_sha256
 from veneer.errors import VeneerError
 from veneer.heads.fusion import Fusion
 from veneer.images import png_bytes
 from veneer.requirements import pinned
 from veneer.serving import registry
+from veneer.serving.bundle import CARD, Card
 from veneer.serving.signatures import BUNDLE
 from veneer.sources.textures.render import draw
 
@@ -49,7 +51,10 @@ REQUIREMENTS = (
     "timm",
     "torch",
 )
-"""What it takes to answer; the code of veneer itself lies in the model."""
+"""What it takes to answer, besides the libraries of the encoder's family.
+
+The code of veneer itself lies in the model.
+"""
 
 
 def publish(
@@ -128,7 +133,7 @@ def model_parts(
         "code_paths": [str(code)],
         "signature": signature,
         "input_example": rows,
-        "pip_requirements": pinned(*REQUIREMENTS),
+        "pip_requirements": _requirements(bundle),
     }
 
 
@@ -167,7 +172,13 @@ def _digest(bundle: Path) -> str:
     """SHA-256 over a bundle, whose card has the digest of the code, and the requirements."""
     files = sorted(file for file in bundle.rglob("*") if file.is_file())
     listed = [f"{file_sha256(file)} {file.relative_to(bundle).as_posix()}" for file in files]
-    return hashlib.sha256("\n".join([*listed, *pinned(*REQUIREMENTS)]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([*listed, *_requirements(bundle)]).encode()).hexdigest()
+
+
+def _requirements(bundle: Path) -> list[str]:
+    card = Card.model_validate_json((bundle / CARD).read_bytes())
+    place = {"pretrained": str(bundle / card.config.pretrained)}
+    return pinned(*sorted({*REQUIREMENTS, *libraries_of(card.config.model_copy(update=place))}))
 
 
 def _require_answer(uri: str, rows: pd.DataFrame) -> None:

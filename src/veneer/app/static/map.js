@@ -1,10 +1,11 @@
 /* The embedding map: the images of a collection as points on a canvas.
  *
  * `window.veneer.map(element, props, trigger, watch)` is called by the `js_on_load` of a `gr.HTML`
- * whose value comes from `veneer.app.map_value`, as an object or, where there are many points, as
+ * whose value comes from `veneer.figures.map_value`, as an object or, where there are many points, as
  * its JSON: Gradio watches and copies every item of an object, at each event. It triggers
  * `select` with `{ids: [...], count: n}`: the images nearest to the middle of what was chosen, and
- * how many there are in all.
+ * how many there are in all. Without a trigger nothing can be selected, and dragging moves the map.
+ * `props.picture`, where it is given, tells the address of a point's picture by its id, or null.
  */
 (() => {
   "use strict";
@@ -124,9 +125,10 @@
   }
 
   class EmbeddingMap {
-    constructor(element, trigger) {
+    constructor(element, trigger, picture) {
       this.host = element.querySelector(".veneer-map") ?? element;
       this.trigger = trigger;
+      this.addressOf = picture ?? ((id) => `thumbnails/${encodeURIComponent(id)}`);
       this.data = null;
       this.only = new Set();
       this.pointers = new Map();
@@ -134,7 +136,7 @@
       this.box = null; // in units of the map, so that it stays where it is when the view moves
       this.current = -1;
       this.open = false;
-      this.mode = "select";
+      this.mode = trigger ? "select" : "move";
       this.view = { x: 0.5, y: 0.5, zoom: 1 };
       this.size = { width: 0, height: 0, ratio: 1 };
       this.frame = 0;
@@ -168,11 +170,23 @@
       this.note = make("p", "veneer-map-note", this.full);
       this.live = make("div", "veneer-map-live", this.root);
       this.live.setAttribute("aria-live", "polite");
-      this.tellHint();
+      this.setMode(this.mode);
     }
 
     buildTools() {
       const tools = make("div", "veneer-map-tools", this.full);
+      if (this.trigger) this.buildModes(tools);
+      const zoom = make("div", "veneer-map-zoom", tools);
+      const closer = (factor) => () => this.zoomAround(factor);
+      this.out = makeButton("veneer-map-button", zoom, "−", closer(1 / 1.6));
+      this.out.setAttribute("aria-label", "Zoom out");
+      this.in = makeButton("veneer-map-button", zoom, "+", closer(1.6));
+      this.in.setAttribute("aria-label", "Zoom in");
+      this.whole = makeButton("veneer-map-button", zoom, "Reset", () => this.reset());
+      this.whole.setAttribute("aria-label", "Reset: show the whole map");
+    }
+
+    buildModes(tools) {
       const modes = make("div", "veneer-map-modes", tools);
       modes.setAttribute("role", "radiogroup");
       modes.setAttribute("aria-label", "What dragging does");
@@ -186,14 +200,6 @@
         input.addEventListener("change", () => this.setMode(mode));
         make("span", "veneer-map-face", label, text);
       }
-      const zoom = make("div", "veneer-map-zoom", tools);
-      const closer = (factor) => () => this.zoomAround(factor);
-      this.out = makeButton("veneer-map-button", zoom, "−", closer(1 / 1.6));
-      this.out.setAttribute("aria-label", "Zoom out");
-      this.in = makeButton("veneer-map-button", zoom, "+", closer(1.6));
-      this.in.setAttribute("aria-label", "Zoom in");
-      this.whole = makeButton("veneer-map-button", zoom, "Reset", () => this.reset());
-      this.whole.setAttribute("aria-label", "Reset: show the whole map");
     }
 
     buildCard() {
@@ -243,10 +249,15 @@
     tellHint() {
       const touch = window.matchMedia("(hover: none)").matches;
       const drag = this.mode === "move" ? "Drag to move the map." : "Drag a box to select images.";
+      const shift = this.trigger ? "; with Shift held, dragging moves the map" : "";
       this.hint.textContent = touch
         ? `Tap a point to see its image. ${drag} Pinch to zoom.`
-        : `${drag} The wheel zooms; with Shift held, dragging moves the map. With the keyboard: ` +
-          "arrows go from image to image, Enter selects those around, + and − zoom, 0 resets.";
+        : `${drag} The wheel zooms${shift}. With the keyboard: ${this.keys()}.`;
+    }
+
+    keys() {
+      const enter = this.trigger ? "Enter selects those around, " : "";
+      return `arrows go from image to image, ${enter}+ and − zoom, 0 shows the whole map`;
     }
 
     // ---- a value
@@ -273,8 +284,7 @@
       this.note.hidden = !value.note;
       this.canvas.setAttribute(
         "aria-label",
-        `Map of ${number.format(n)} images; similar ones are near each other. Arrow keys go from ` +
-          "image to image, Enter selects those around, plus and minus zoom, 0 shows the whole map.",
+        `Map of ${number.format(n)} images; similar ones are near each other. Keys: ${this.keys()}.`,
       );
       this.buildLegend();
       this.filter();
@@ -651,11 +661,11 @@
       this.category.textContent = this.nameOf(i);
       this.swatch.style.background = this.colours[this.slot(i)];
       this.card.hidden = false;
+      const address = this.addressOf(this.data.ids[i]);
       this.picture.removeAttribute("src");
+      this.picture.hidden = address === null;
       clearTimeout(this.waiting);
-      this.waiting = setTimeout(() => {
-        this.picture.src = `thumbnails/${encodeURIComponent(this.data.ids[i])}`;
-      }, REST);
+      if (address !== null) this.waiting = setTimeout(() => (this.picture.src = address), REST);
       this.redraw(false);
     }
 
@@ -805,7 +815,7 @@
         ArrowRight: () => this.step(1, 0),
         ArrowUp: () => this.step(0, -1),
         ArrowDown: () => this.step(0, 1),
-        Enter: () => this.open && this.selectAround(),
+        Enter: () => this.open && this.trigger && this.selectAround(),
         Escape: () => {
           this.cancel();
           this.close();
@@ -846,10 +856,11 @@
 
   window.veneer = window.veneer || {};
   window.veneer.map = (element, props, trigger, watch) => {
-    let map = new EmbeddingMap(element, trigger);
+    const begin = () => new EmbeddingMap(element, trigger, props.picture);
+    let map = begin();
     const show = () => {
       // A template that renders anew takes away what was built inside.
-      if (!map.connected) map = new EmbeddingMap(element, trigger);
+      if (!map.connected) map = begin();
       const { value } = props;
       map.show(value && typeof value === "string" ? JSON.parse(value) : value);
     };

@@ -35,7 +35,7 @@ def evaluate(
         One :func:`veneer.metrics.classification_report` a head, with what it was compared with
         under ``against``, the same of the test side under ``test``, and ``left_out_classes``.
     predictions : Table of schema :data:`veneer.schema.PREDICTIONS`
-        Validation and test rows, and ``held_out``.
+        ``held_out`` with its origin, and after it the validation and test rows.
     """
     metrics: dict[str, dict] = {}
     tables = [held_out]

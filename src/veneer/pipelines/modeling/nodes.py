@@ -24,6 +24,7 @@ from veneer.heads.calibration import (
 )
 from veneer.heads.classifier import Card, Classifier, Head
 from veneer.heads.fusion import fuse
+from veneer.origin import digest, origin_of, rows_digest, with_origin
 from veneer.parameters import (
     CalibrationOptions,
     MLPOptions,
@@ -79,8 +80,8 @@ def join_features(
         When labels are there, but fewer than two classes are large enough; or when an image or a
         text has no vector.
     """
-    rows = image_rows.to_table(columns=["id", "sha", "label", "text"])
-    rows = rows.filter(pc.is_valid(rows["label"])).join(splits, "id")
+    rows = labelled_rows(image_rows, splits)
+    origin = {"rows": modeled_digest(rows, modeling)}
     rows = rows.filter(pc.invert(pc.is_in(rows["sha"], not_embedded["sha"].combine_chunks())))
     rows = _with_texts(rows, modeling)
     sizes = Counter(rows["label"].to_pylist())
@@ -111,7 +112,43 @@ def join_features(
     column = pa.FixedSizeListArray.from_arrays(fused.ravel(), fused.shape[1])
     features = rows.drop_columns(["text"]).append_column("embedding", column)
     metadata = _metadata(embeddings) | {b"fusion": modeling.fusion.encode()}
-    return features.replace_schema_metadata(metadata), left_out
+    return with_origin(features.replace_schema_metadata(metadata), origin), left_out
+
+
+def labelled_rows(image_rows: ds.Dataset, splits: pa.Table) -> pa.Table:
+    """Image rows that have a label: id, sha, label, text and split."""
+    rows = image_rows.to_table(columns=["id", "sha", "label", "text"])
+    return rows.filter(pc.is_valid(rows["label"])).join(splits, "id")
+
+
+def modeled_digest(rows: pa.Table, modeling: ModelingOptions) -> str:
+    """Digest of all that heads see of :func:`labelled_rows`, vectors aside."""
+    seen = ["id", "label", "split"] + ["text"] * (modeling.fusion != "image")
+    return rows_digest(rows.select(seen))
+
+
+def head_keys(
+    modeling: ModelingOptions,
+    svc: SVCOptions,
+    mlp: MLPOptions,
+    proker: ProKeROptions,
+    zero_shot: ZeroShotOptions,
+    seed: int,
+) -> dict[str, str]:
+    """Of each head, a digest of the settings on which it depends what it says of a row.
+
+    Temperature and threshold are not among them: they change how sure it is, not what it says.
+    """
+    words = zero_shot.model_dump()
+    own = {
+        "svc": [svc.model_dump()],
+        "mlp": [mlp.model_dump(), seed],
+        "proker": [proker.model_dump(), words, seed],
+        "zero_shot": [words],
+    }
+    return {
+        name: digest(modeling.min_class_size, modeling.fusion, own[name]) for name in modeling.heads
+    }
 
 
 def _with_texts(rows: pa.Table, modeling: ModelingOptions) -> pa.Table:
@@ -176,7 +213,8 @@ def fit_heads(
     -------
     heads : dict of Classifier
     held_out : Table of schema :data:`veneer.schema.PREDICTIONS`
-        Every training row under every head, which was fitted to the other folds.
+        Every training row under every head, which was fitted to the other folds. Its origin (see
+        :mod:`veneer.origin`) has ``rows``, ``encoder`` and, by head, ``heads``.
     train_log : Table of schema :data:`veneer.schema.TRAIN_LOG`
     """
     train = rows_of(features, "train")
@@ -222,7 +260,12 @@ def fit_heads(
                 heads[name], rows = _calibrated(heads[name], fits[name], train, calibration, seed)
                 held_out.append(rows)
     log = heads["mlp"].head.log if "mlp" in heads else []
-    return heads, pa.concat_tables(held_out), pa.Table.from_pylist(log, schema=TRAIN_LOG)
+    origin = origin_of(features.schema) | {
+        "encoder": fingerprint_of(features.schema),
+        "heads": head_keys(modeling, svc, mlp, proker, zero_shot, seed),
+    }
+    held = with_origin(pa.concat_tables(held_out), origin)
+    return heads, held, pa.Table.from_pylist(log, schema=TRAIN_LOG)
 
 
 def _in_words(

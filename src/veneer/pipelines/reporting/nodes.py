@@ -204,6 +204,9 @@ def write_report(
     retrieval_figures: dict[str, Image.Image],
     twin_sheets: dict[str, Image.Image],
     audit_sheets: dict[str, Image.Image],
+    map_card: dict,
+    map_figures: dict[str, Image.Image],
+    cluster_sheets: dict[str, Image.Image],
 ) -> str:
     """One HTML page with everything, pictures included."""
     return report_page(
@@ -222,6 +225,9 @@ def write_report(
         evaluation=evaluation,
         label_sheets=label_sheets,
         audit_sheets=audit_sheets,
+        map_card=map_card,
+        map_figures=map_figures,
+        cluster_sheets=cluster_sheets,
         prompts=[
             (prompt, contact_sheets[slug], label_histograms[slug])
             for prompt, slug in slugs(list(_by_prompt(search_results.to_pylist()))).items()

@@ -3,11 +3,11 @@
 from kedro.pipeline import Pipeline, node
 
 from veneer.pipelines.embedding.pipeline import open_encoder
-from veneer.pipelines.reporting import heads, nodes
+from veneer.pipelines.reporting import heads, maps, nodes
 
 
 def create_pipeline() -> Pipeline:
-    """Draw confusion matrices, search prompts, draw contact sheets; write the report."""
+    """Draw confusion matrices, search prompts, lay out the map; draw sheets, write the report."""
     return Pipeline(
         [
             open_encoder,
@@ -78,6 +78,45 @@ def create_pipeline() -> Pipeline:
                 name="draw_twins",
             ),
             node(
+                maps.map_collection,
+                inputs=["index", "params:reporting", "params:seed"],
+                outputs=["map_points", "clusters", "map_card"],
+                name="map_collection",
+            ),
+            node(
+                maps.draw_map,
+                inputs=["map_points", "clusters", "map_card", "index"],
+                outputs="map_figures",
+                name="draw_map",
+            ),
+            node(
+                maps.draw_clusters,
+                inputs=["clusters", "index", "params:reporting"],
+                outputs="cluster_sheets",
+                name="draw_clusters",
+            ),
+            node(
+                maps.write_map_page,
+                inputs=[
+                    "map_points",
+                    "clusters",
+                    "map_card",
+                    "index",
+                    "collection_card",
+                    "encoder",
+                    "params:reporting",
+                    "params:seed",
+                ],
+                outputs="map_page",
+                name="write_map_page",
+            ),
+            node(
+                maps.track_map,
+                inputs=["map_figures", "cluster_sheets", "map_page", "map_card"],
+                outputs=None,
+                name="track_map",
+            ),
+            node(
                 nodes.write_report,
                 inputs=[
                     "collection_card",
@@ -95,6 +134,9 @@ def create_pipeline() -> Pipeline:
                     "retrieval_figures",
                     "twin_sheets",
                     "audit_sheets",
+                    "map_card",
+                    "map_figures",
+                    "cluster_sheets",
                 ],
                 outputs="report",
                 name="write_report",

@@ -10,13 +10,14 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from veneer.errors import VeneerError
+from veneer.origin import rows_digest, with_origin
 from veneer.parameters import RetrievalOptions
 from veneer.progress import progress
 from veneer.retrieval.build import Update, plan_update
 from veneer.retrieval.duplicates import find_duplicates, no_duplicates
-from veneer.retrieval.evaluation import evaluate_retrieval, searches
+from veneer.retrieval.evaluation import Rankings, evaluate_retrieval, searches, values_of
 from veneer.retrieval.index import Index
-from veneer.schema import fingerprint_of, vectors
+from veneer.schema import RETRIEVAL_QUERIES, fingerprint_of, vectors
 
 logger = logging.getLogger(__name__)
 
@@ -44,27 +45,46 @@ def build_index(
     return update
 
 
-def evaluate(index: Index, class_prompts: pa.Table, retrieval: RetrievalOptions, seed: int) -> dict:
+def evaluate(
+    index: Index, class_prompts: pa.Table, retrieval: RetrievalOptions, seed: int
+) -> tuple[dict, pa.Table]:
     """Search for every labelled image, and for every class by its name.
 
     Returns
     -------
-    dict
+    retrieval_metrics : dict
         Of :func:`veneer.retrieval.evaluation.evaluate_retrieval`, with ``relevance``, ``n_images``
         and ``n_classes`` beside it. Empty where no image has a label.
+    retrieval_queries : Table of schema :data:`veneer.schema.RETRIEVAL_QUERIES`
+        What each query found, with its origin (see :mod:`veneer.origin`): ``rows``, what the
+        images were by which it was searched; ``encoder``; ``options``.
     """
     relevance = retrieval.evaluation.relevance
     column = relevance if relevance == "label" else "attributes"
-    rows, matrix = index.vectors(["sha", column])
+    rows, matrix = index.vectors(["id", "sha", column])
     labels = rows[column] if column == relevance else pc.struct_field(rows[column], relevance)
     labelled = np.flatnonzero(pc.is_valid(labels).to_numpy())
-    if not len(labelled):
-        logger.info("no image has a %s: searching is not evaluated", relevance)
-        return {}
     if len(labelled) < len(rows):
         rows, labels, matrix = rows.take(labelled), labels.take(labelled), matrix[labelled]
     labels = labels.cast(pa.string())
-    rows = pa.table({"sha": rows["sha"], "label": labels})
+    origin = {
+        "rows": rows_digest(pa.table({"id": rows["id"], "label": labels})),
+        "encoder": index.card.fingerprint,
+        "options": retrieval.evaluation.key(seed),
+    }
+    if not len(labelled):
+        logger.info("no image has a %s: searching is not evaluated", relevance)
+        return {}, with_origin(RETRIEVAL_QUERIES.empty_table(), origin)
+    ids, rows = rows["id"], pa.table({"sha": rows["sha"], "label": labels})
+    kept = []
+
+    def keep(places: np.ndarray, rankings: Rankings) -> None:
+        found = {name: each[rankings.relevant > 0] for name, each in values_of(rankings).items()}
+        found["average_precision"] = found["mean_average_precision"]
+        found["id"] = ids.take(places[rankings.relevant > 0])
+        columns = {name: found[name] for name in RETRIEVAL_QUERIES.names}
+        kept.append(pa.table(columns, schema=RETRIEVAL_QUERIES))
+
     in_words = _class_vectors(class_prompts, pc.unique(labels).to_pylist(), index)
     queries = min(len(rows), retrieval.evaluation.most_queries)
     with progress(queries + len(in_words), "evaluating", "searches") as advance:
@@ -75,6 +95,7 @@ def evaluate(index: Index, class_prompts: pa.Table, retrieval: RetrievalOptions,
             most_queries=retrieval.evaluation.most_queries,
             seed=seed,
             advance=advance,
+            keep=keep,
         )
     classes = len(found["image_to_image"]["with_copies"]["per_class"])
     for name, figures in searches(found).items():
@@ -83,7 +104,8 @@ def evaluate(index: Index, class_prompts: pa.Table, retrieval: RetrievalOptions,
             name,
             *(figures[f"{kind}@5"] for kind in ("precision", "recall", "accuracy")),
         )
-    return {"relevance": relevance, "n_images": len(rows), "n_classes": classes, **found}
+    metrics = {"relevance": relevance, "n_images": len(rows), "n_classes": classes, **found}
+    return metrics, with_origin(kept[0], origin)
 
 
 def _class_vectors(

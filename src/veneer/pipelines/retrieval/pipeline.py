@@ -18,7 +18,7 @@ def create_pipeline() -> Pipeline:
             node(
                 nodes.evaluate,
                 inputs=["index", "class_prompts", "params:retrieval", "params:seed"],
-                outputs="retrieval_metrics",
+                outputs=["retrieval_metrics", "retrieval_queries"],
                 name="evaluate_retrieval",
             ),
             node(

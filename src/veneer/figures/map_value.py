@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from veneer.text import natural
+
 NO_CATEGORY = "–"
 _MOST = np.iinfo(np.uint16).max
 
@@ -56,7 +58,7 @@ def map_value(
         raise ValueError("points, ids, titles and categories are not of one length")
     named = [NO_CATEGORY if category is None else category for category in categories]
     counts = Counter(named)
-    names = sorted(counts, key=lambda name: (-counts[name], name))
+    names = sorted(counts, key=lambda name: (-counts[name], natural(name)))
     if len(names) > _MOST + 1:
         raise ValueError(f"{len(names)} names are more than a map can tell apart")
     code_of = {name: code for code, name in enumerate(names)}

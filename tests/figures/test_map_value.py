@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from veneer.app.map_value import map_value
+from veneer.figures.map_value import map_value
 
 
 def unpacked(text):
@@ -40,6 +40,12 @@ def test_names_are_ordered_by_falling_count_and_then_by_name():
     assert [value["names"][code] for code in unpacked(value["codes"])] == [
         "–" if category is None else category for category in categories
     ]
+
+
+def test_numbers_in_names_are_in_their_order():
+    names = [f"cluster {number}" for number in (10, 9, 11, 1)]
+    value = value_of(np.zeros((4, 2)), names)
+    assert value["names"] == ["cluster 1", "cluster 9", "cluster 10", "cluster 11"]
 
 
 def test_it_is_json_with_everything_in_the_order_given():

@@ -1,0 +1,1 @@
+"""Teach an encoder what a collection holds to be alike."""

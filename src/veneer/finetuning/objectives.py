@@ -1,0 +1,177 @@
+"""What training is to reach: losses, miners and distances of pytorch-metric-learning, by name.
+
+https://kevinmusgrave.github.io/pytorch-metric-learning
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from pytorch_metric_learning import distances, losses, miners
+from torch import nn
+
+from veneer.errors import VeneerError
+from veneer.finetuning.groups import ideal_pairs
+
+# classifier: Zhai and Wu (2019), Classification is a strong baseline for deep metric learning.
+# contrastive: Hadsell, Chopra and LeCun (2006), the loss of Siamese networks.
+# supcon: Khosla et al. (2020), Supervised contrastive learning.
+_SHORT = {
+    "classifier": "NormalizedSoftmaxLoss",
+    "contrastive": "ContrastiveLoss",
+    "supcon": "SupConLoss",
+}
+
+
+class Objective(nn.Module):
+    """The loss of a batch, by one label or several.
+
+    With several, pairs are near that share all labels and far that share none (see
+    :func:`veneer.finetuning.groups.ideal_pairs`); a loss that has a vector for each class is one
+    loss a label, and their mean.
+
+    Parameters
+    ----------
+    name : str
+        ``classifier``, ``contrastive``, ``supcon``, or a loss of pytorch-metric-learning.
+    dimension : int
+        Of the vectors.
+    classes : sequence of int
+        Number of classes of each label.
+    options : mapping
+        The loss's own arguments.
+    miner, distance : (str, mapping), optional
+        Name and arguments of either.
+
+    Raises
+    ------
+    VeneerError
+        When a name is unknown, or an argument does not fit.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        dimension: int,
+        classes: list[int],
+        options: Mapping[str, Any] | None = None,
+        miner: tuple[str, Mapping[str, Any]] | None = None,
+        distance: tuple[str, Mapping[str, Any]] | None = None,
+    ):
+        super().__init__()
+        given = dict(options or {})
+        made = None if distance is None else _make(distances, "distance", *distance)
+        beside = {} if made is None else {"distance": made}
+        loss = _SHORT.get(name, name)
+        self.by_class = "num_classes" in _arguments(losses, "finetuning.objective", loss)
+        shapes = [{"num_classes": n, "embedding_size": dimension} for n in classes]
+        self.losses = nn.ModuleList(
+            _make(losses, "objective", loss, given | beside | shape)
+            for shape in (shapes if self.by_class else [{}])
+        )
+        self.miner = None if miner is None else _make(miners, "miner", miner[0], miner[1] | beside)
+        self.several = len(classes) > 1
+
+    @torch.no_grad()
+    def start_from(self, vectors: torch.Tensor, codes: np.ndarray) -> None:
+        """Let the vector of each class be the mean of its images.
+
+        From a random one the first steps would undo what the encoder knows.
+
+        Parameters
+        ----------
+        vectors : float tensor [n, dimension]
+        codes : int64 array [n, L]
+        """
+        if not self.by_class:
+            return
+        for loss, column in zip(self.losses, torch.from_numpy(codes).T, strict=True):
+            sums = torch.zeros(int(column.max()) + 1, vectors.shape[1])
+            means = nn.functional.normalize(sums.index_add_(0, column, vectors))
+            for parameter in loss.parameters():
+                for start in (means, means.T):
+                    if parameter.shape == start.shape:
+                        parameter.copy_(start)
+
+    def forward(
+        self, vectors: torch.Tensor, groups: torch.Tensor, codes: np.ndarray
+    ) -> torch.Tensor:
+        """Loss of a batch.
+
+        Parameters
+        ----------
+        vectors : float tensor [n, dimension]
+        groups : int64 tensor [n]
+            See :class:`veneer.finetuning.groups.Groups`.
+        codes : int64 array [n, L]
+            The labels as numbers.
+        """
+        if self.by_class:
+            labels = torch.from_numpy(codes).to(vectors.device)
+            each = [
+                loss(vectors, column) for loss, column in zip(self.losses, labels.T, strict=True)
+            ]
+            return torch.stack(each).mean()
+        if not self.several:
+            mined = None if self.miner is None else self.miner(vectors, groups)
+            return self.losses[0](vectors, groups, mined)
+        near, far = (torch.from_numpy(each).to(vectors.device) for each in ideal_pairs(codes))
+        if self.miner is None:
+            pairs = (*torch.where(near), *torch.where(far))
+        else:
+            pairs = _ideal(self.miner(vectors, groups), near, far)
+        return self.losses[0](vectors, groups, pairs)
+
+
+def _ideal(mined: tuple, near: torch.Tensor, far: torch.Tensor) -> tuple:
+    """What was mined by groups, without pairs that share some of their labels."""
+    if len(mined) == 3:
+        anchor, positive, negative = mined
+        kept = near[anchor, positive] & far[anchor, negative]
+        return anchor[kept], positive[kept], negative[kept]
+    first, positive, second, negative = mined
+    kept, apart = near[first, positive], far[second, negative]
+    return first[kept], positive[kept], second[apart], negative[apart]
+
+
+def _make(library: Any, what: str, name: str, options: Mapping[str, Any]) -> nn.Module:
+    known = _arguments(library, f"finetuning.{what}", name)
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise VeneerError(
+            f"Making the {what} {name}: it takes no {', '.join(unknown)}. It takes "
+            f"{', '.join(known) or 'nothing'}."
+        )
+    try:
+        return getattr(library, name)(**options)
+    except Exception as error:  # whatever the library says of its arguments
+        raise VeneerError(
+            f"Making the {what} {name} with {dict(options)}: {type(error).__name__}: {error}."
+        ) from error
+
+
+def _arguments(library: Any, parameter: str, name: str) -> list[str]:
+    """Names of the arguments of a class and of its bases."""
+    made = getattr(library, name, None)
+    if not (inspect.isclass(made) and issubclass(made, nn.Module)) or name.startswith("Base"):
+        names = [
+            key for key in vars(library) if key[0].isupper() and not key.startswith("Base")
+        ] + (list(_SHORT) if library is losses else [])
+        close = difflib.get_close_matches(name, names, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise VeneerError(
+            f"The parameter {parameter!r} is {name!r}, which pytorch-metric-learning does not "
+            f"have.{hint} There are {', '.join(sorted(names))}."
+        )
+    found: dict[str, None] = {}
+    for base in made.__mro__:
+        if issubclass(base, nn.Module) and base is not nn.Module and "__init__" in vars(base):
+            parameters = inspect.signature(base.__init__).parameters.values()
+            found |= {p.name: None for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD}
+    found.pop("self", None)
+    return list(found)

@@ -1,0 +1,59 @@
+"""What may stand under ``finetuning`` in the parameters."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from veneer.sources.options import Options, Positive
+
+
+def _folder_name(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError("the name of a tuned encoder has letters, digits, dots, hyphens only")
+    return name
+
+
+def _distinct(labels: list[str]) -> list[str]:
+    if len(set(labels)) < len(labels):
+        raise ValueError("each label is named once")
+    return labels
+
+
+class AugmentationOptions(Options):
+    """See :func:`veneer.finetuning.inputs.augmented`."""
+
+    crop: Annotated[float, Field(gt=0, le=1)]
+    flip: bool
+    colour: Annotated[float, Field(ge=0, lt=1)]
+
+
+class FinetuningOptions(Options):
+    """What is trained, towards what, and for how long; see ``finetuning.yml``."""
+
+    name: Annotated[str, AfterValidator(_folder_name)]
+    train: Literal["projection", "last_stage", "all"]
+    labels: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
+    min_group_size: Positive
+    objective: str
+    loss: dict[str, Any]
+    miner: str | None
+    miner_options: dict[str, Any]
+    distance: str | None
+    distance_options: dict[str, Any]
+    dimension: Positive | None
+    hidden: Positive | None
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    groups: Annotated[int, Field(ge=2)]
+    images_per_group: Annotated[int, Field(ge=2)]
+    epochs: Positive
+    patience: Positive
+    stopping_share: Annotated[float, Field(gt=0, lt=1)]
+    stopping_candidates: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    backbone_learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    precision: Literal["auto", "fp32", "bf16", "fp16"]
+    augmentation: AugmentationOptions
