@@ -29,9 +29,10 @@ from veneer.encoders.config import (
 )
 from veneer.encoders.weights import require_weights
 from veneer.errors import VeneerError, find_veneer_error
-from veneer.parameters import Parameters, parted
+from veneer.parameters import Parameters
 from veneer.projects import Projects
 from veneer.resolvers import resolvers
+from veneer.sources.options import parted
 from veneer.sources.registry import require_files
 
 

@@ -20,7 +20,7 @@ from veneer.heads.fusion import Fusion
 from veneer.heads.registry import FORMATS
 from veneer.images import MAX_PIXELS
 from veneer.retrieval.options import RetrievalOptions
-from veneer.sources.options import ArchiveOptions, Options, Positive, SourceOptions
+from veneer.sources.options import ArchiveOptions, Options, Parted, Positive, SourceOptions
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -154,11 +154,6 @@ class RegistrationOptions(Options):
     max_bytes: Positive
 
 
-def parted(given: Any) -> Any:
-    """A list as it can be written on the command line, where commas part parameters."""
-    return [each.strip() for each in given.split(";")] if isinstance(given, str) else given
-
-
 class ComparedCollection(Options):
     """A collection by name, under another environment or in another place where these are given."""
 
@@ -186,9 +181,6 @@ def _compared_encoders(encoders: list[str]) -> list[str]:
 def _compared_collections(collections: list[ComparedCollection]) -> list[ComparedCollection]:
     _different([each.name for each in collections])
     return collections
-
-
-Parted = BeforeValidator(parted)
 
 
 class RateOptions(Options):

@@ -19,8 +19,11 @@ from veneer.sources.source import listing_schema
 from veneer.sources.urls import place
 
 OPTIONS = {
+    "separator": ",",
+    "encoding": "utf-8",
     "url": "image",
     "url_separator": "|",
+    "url_replace": {},
     "label": "category",
     "label_separator": "|",
     "text": ["name", "about"],
@@ -276,6 +279,31 @@ def test_a_file_that_cannot_be_used_is_an_error(catalogue, content, words):
         catalogue(content, label=None, text=["name"])
 
 
+def test_a_catalogue_of_pages_in_another_encoding(catalogue, server):
+    pages = server.url("/html")
+    text = f"AUTHOR;TITLE;URL\nDürer; Melencolia, I;{pages}/3.htm\nManet;Bar;{pages}/4.htm\n"
+    source = catalogue(
+        text.encode("latin-1"),
+        {"AUTHOR": "string"},
+        separator=";",
+        encoding="latin-1",
+        url="URL",
+        url_replace={"/html/": "/", ".htm": ".png"},
+        label=None,
+        text=["TITLE"],
+    )
+    rows = source.listing.to_pylist()
+    assert [row["path"] for row in rows] == [server.url("/3.png"), server.url("/4.png")]
+    assert [row["attributes"]["AUTHOR"] for row in rows] == ["Dürer", "Manet"]
+    assert [row["text"] for row in rows] == ["Melencolia, I", "Bar"]
+    assert not any(row["reason"] for row in rows)
+
+
+def test_an_encoding_that_there_is_not():
+    with pytest.raises(ValueError, match="Python knows no such encoding"):
+        CSVOptions(**OPTIONS | {"encoding": "utf-9"})
+
+
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(VeneerError, match=r"missing\.csv: it cannot be opened \(No such file"):
         csv_source(
@@ -336,13 +364,14 @@ def test_real_products(shared, tmp_path):
         source = csv_source(
             file,
             CSVOptions(
-                url="Image",
-                url_separator="|",
-                label="Category",
-                label_separator="|",
-                text=["Product Name"],
-                top_categories=3,
-                most_per_category=60,
+                **OPTIONS
+                | {
+                    "url": "Image",
+                    "label": "Category",
+                    "text": ["Product Name"],
+                    "top_categories": 3,
+                    "most_per_category": 60,
+                }
             ),
             DOWNLOAD,
             cache=tmp_path / "cache",

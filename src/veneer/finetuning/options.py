@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from veneer.sources.options import Options, Positive
+from veneer.sources.options import Options, Parted, Positive
 
 
 def _folder_name(name: str) -> str:
@@ -35,7 +35,7 @@ class FinetuningOptions(Options):
 
     name: Annotated[str, AfterValidator(_folder_name)]
     train: Literal["projection", "last_stage", "all"]
-    labels: Annotated[list[str], Field(min_length=1), AfterValidator(_distinct)]
+    labels: Annotated[list[str], Parted, Field(min_length=1), AfterValidator(_distinct)]
     min_group_size: Positive
     objective: str
     loss: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import logging
 import os
 from collections import Counter
@@ -65,7 +66,7 @@ def csv_source(
     Parameters
     ----------
     file : Path
-        UTF-8, with commas and a header.
+        With a header.
     options : CSVOptions
     download : DownloadOptions
     cache : Path
@@ -104,29 +105,38 @@ def csv_source(
     return Source(name=os.fspath(file), listing=with_unique_paths(listing), reads=reads)
 
 
-def _read(file: Path) -> Iterator[pd.DataFrame]:
+def _read(file: Path, options: CSVOptions) -> Iterator[pd.DataFrame]:
     """Data frames of nothing but strings; what is empty is an empty string."""
     import pandas as pd
 
+    utf8 = codecs.lookup(options.encoding).name == "utf-8"
     try:
         with pd.read_csv(
-            file, dtype=str, na_filter=False, encoding="utf-8-sig", chunksize=_CHUNK_ROWS
+            file,
+            sep=options.separator,
+            dtype=str,
+            na_filter=False,
+            encoding="utf-8-sig" if utf8 else options.encoding,
+            chunksize=_CHUNK_ROWS,
         ) as frames:
             for frame in frames:
                 # Where there are more cells than columns, pandas makes an index of the first.
                 if not isinstance(frame.index, pd.RangeIndex):
                     raise VeneerError(
                         f"Reading {file}: its rows have more cells than its header has columns. "
-                        "Is there a comma in a cell that stands without quotes?"
+                        f"Is there a {options.separator!r} in a cell that stands without quotes?"
                     )
                 yield frame
     except OSError as error:
         raise VeneerError(
             f"Reading {file}: it cannot be opened ({error.strerror or error})."
         ) from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
+        why = getattr(error, "reason", error)
+        name = "UTF-8" if utf8 else options.encoding
         raise VeneerError(
-            f"Reading {file}: it is not UTF-8 ({error.reason}). Save it as CSV UTF-8."
+            f"Reading {file}: it is not {name} ({why}). Save it as CSV UTF-8, or name its encoding "
+            "as source.csv.encoding."
         ) from error
     except pd.errors.EmptyDataError as error:
         raise VeneerError(f"Reading {file}: it is empty.") from error
@@ -144,7 +154,7 @@ def _products(file: Path, options: CSVOptions, attributes: dict[str, str]) -> It
     }
     used = {name for names in asked.values() for name in names if name is not None}
     number = 0
-    for frame in _read(file):
+    for frame in _read(file, options):
         if number == 0:
             require_columns(os.fspath(file), list(frame.columns), asked)
         columns = {name: frame[name].tolist() for name in used}
@@ -153,16 +163,22 @@ def _products(file: Path, options: CSVOptions, attributes: dict[str, str]) -> It
             number += 1
             yield _Product(
                 number,
-                _urls(cells[options.url], options.url_separator),
+                _urls(cells[options.url], options),
                 _label(cells[options.label], options.label_separator) if options.label else None,
                 _text([cells[name] for name in options.text]),
                 {name: cells[name] for name in attributes},
             )
 
 
-def _urls(cell: str, separator: str) -> list[str]:
-    parts = cell.split(separator) if separator else [cell]
-    return [url for part in parts if (url := part.strip())]
+def _urls(cell: str, options: CSVOptions) -> list[str]:
+    parts = cell.split(options.url_separator) if options.url_separator else [cell]
+    return [_replaced(url, options.url_replace) for part in parts if (url := part.strip())]
+
+
+def _replaced(url: str, replace: dict[str, str]) -> str:
+    for old, new in replace.items():
+        url = url.replace(old, new)
+    return url
 
 
 def _label(cell: str, separator: str | None) -> str | None:

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+)
 
 from veneer.images import MAX_PIXELS
 
 READER_VERSION = 1
 """To be raised when the same file gives another row, so that all files are read again."""
 
+
+def parted(given: Any) -> Any:
+    """A list as it can be written on the command line, where commas part parameters."""
+    return [each.strip() for each in given.split(";")] if isinstance(given, str) else given
+
+
+Parted = BeforeValidator(parted)
 Positive = Annotated[int, Field(ge=1)]
 Side = Literal["train", "validation", "test"]
 
@@ -84,14 +99,28 @@ class ParquetOptions(Options):
     text: list[str]
 
 
+def _encoding(name: str) -> str:
+    try:
+        codecs.lookup(name)
+    except LookupError as error:
+        raise ValueError("Python knows no such encoding; as utf-8, latin-1, cp1252") from error
+    return name
+
+
 class CSVOptions(Options):
     """A table of products with the addresses of their pictures; see :mod:`veneer.sources.csv`.
 
     Attributes
     ----------
+    separator : str
+        Between the cells of a row.
+    encoding : str
+        Of the file, as Python names it. UTF-8 is read with and without a mark at its beginning.
     url : str
         Column of addresses; several in one cell are parted by ``url_separator``, and the first
         that gives an image is used.
+    url_replace : dict of str to str
+        What is replaced in each address, where a table has those of pages instead of pictures.
     label : str, optional
         Column of categories; of ``a | b | c`` only what stands before ``label_separator`` counts.
     text : list of str
@@ -100,8 +129,11 @@ class CSVOptions(Options):
         Keep the largest categories, and of each the first rows.
     """
 
+    separator: Annotated[str, Field(min_length=1, max_length=1)]
+    encoding: Annotated[str, AfterValidator(_encoding)]
     url: str
     url_separator: str
+    url_replace: dict[Annotated[str, Field(min_length=1)], str]
     label: str | None
     label_separator: str | None
     text: list[str]
