@@ -65,6 +65,20 @@ def test_it_is_an_encoder_like_any_other(tuned):
     assert json.loads(done.output)
 
 
+def test_compared_with_its_base_it_is_judged_by_what_it_has_not_seen(tuned):
+    given = {"encoders": f"mini;{FOLDER}/mini-textures", "rates": {"images": 4, "rounds": 1}}
+    tuned.run("comparison", comparison=given)
+    path = tuned.path / "data/08_reporting/comparisons/comparison/comparison.json"
+    found = json.loads(path.read_text())["collections"]["textures"]
+    assert found["queries"] == "images that are not trained on"
+    held_out = figures(tuned)["figures"]["label"]["n_queries"]
+    for name in ("mini", "mini-textures"):
+        precision = found["encoders"][name]["figures"]["precision@5"]
+        assert precision["n"] == held_out
+    after = figures(tuned)["figures"]["label"]["precision@5"]["after"]
+    assert precision["value"] == pytest.approx(after, abs=0.01)
+
+
 def test_projected_vectors_are_those_of_the_images_themselves(tuned):
     encoder = tuned.load("parameters")["embedding"]
     from veneer.encoders.encoder import open_encoder

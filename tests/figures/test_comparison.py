@@ -26,6 +26,7 @@ WHY = "Opening the encoder gone: no file a|b*.safetensors"
 SHELLS = {
     "images": 1200,
     "relevance": "label",
+    "queries": "all images",
     "rated_images": 128,
     "machine": "a processor, 2 cores",
     "verdict": "mini wins on shells.",
@@ -111,7 +112,7 @@ def test_the_page_needs_nothing_beside_it_and_escapes():
     assert "&lt;script&gt;" in page and "<script" not in page
     assert 'src="data:image/png;base64,' in page and "http" not in page
     assert page.count('class="best"') == 1 and "font: 16px" in page
-    assert "1,200 images, relevant by label; rates on 128 of them, a processor, 2 cores" in page
+    assert "1,200 images, relevant by label, searched for all images; rates on 128 of them" in page
 
 
 def test_over_all_collections_is_said_first():

@@ -23,7 +23,7 @@ OPTIONS = {
     "encoding": "utf-8",
     "url": "image",
     "url_separator": "|",
-    "url_replace": {},
+    "url_replace": [],
     "label": "category",
     "label_separator": "|",
     "text": ["name", "about"],
@@ -288,7 +288,7 @@ def test_a_catalogue_of_pages_in_another_encoding(catalogue, server):
         separator=";",
         encoding="latin-1",
         url="URL",
-        url_replace={"/html/": "/", ".htm": ".png"},
+        url_replace=[("/html/", "/"), (".htm", ".png")],
         label=None,
         text=["TITLE"],
     )

@@ -161,8 +161,8 @@ def _about(found: Mapping) -> str:
     if "images" not in found:
         return ""
     return (
-        f"{found['images']:,} images, relevant by {found['relevance']}; rates on "
-        f"{found['rated_images']} of them, {found['machine']}"
+        f"{found['images']:,} images, relevant by {found['relevance']}, searched for "
+        f"{found['queries']}; rates on {found['rated_images']} of them, {found['machine']}"
     )
 
 

@@ -175,8 +175,8 @@ def _urls(cell: str, options: CSVOptions) -> list[str]:
     return [_replaced(url, options.url_replace) for part in parts if (url := part.strip())]
 
 
-def _replaced(url: str, replace: dict[str, str]) -> str:
-    for old, new in replace.items():
+def _replaced(url: str, replace: list[tuple[str, str]]) -> str:
+    for old, new in replace:
         url = url.replace(old, new)
     return url
 

@@ -119,8 +119,9 @@ class CSVOptions(Options):
     url : str
         Column of addresses; several in one cell are parted by ``url_separator``, and the first
         that gives an image is used.
-    url_replace : dict of str to str
-        What is replaced in each address, where a table has those of pages instead of pictures.
+    url_replace : list of (str, str)
+        What is replaced in each address, and by what, in this order; where a table has those of
+        pages instead of pictures.
     label : str, optional
         Column of categories; of ``a | b | c`` only what stands before ``label_separator`` counts.
     text : list of str
@@ -133,7 +134,7 @@ class CSVOptions(Options):
     encoding: Annotated[str, AfterValidator(_encoding)]
     url: str
     url_separator: str
-    url_replace: dict[Annotated[str, Field(min_length=1)], str]
+    url_replace: list[tuple[Annotated[str, Field(min_length=1)], str]]
     label: str | None
     label_separator: str | None
     text: list[str]

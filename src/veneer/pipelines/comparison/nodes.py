@@ -79,7 +79,16 @@ def run_what_is_missing(opened_pairs: list[Pair], comparison: ComparisonOptions)
             pair = pair.without(error)
         pairs.append(pair)
     _require_some(pairs)
-    return pairs
+    return _judged_by_the_same(pairs)
+
+
+def _judged_by_the_same(pairs: list[Pair]) -> list[Pair]:
+    """Where a tuned encoder is among them, search for images that nothing was trained on."""
+    tuned = {pair.collection for pair in pairs if pair.missing is None and pair.is_tuned}
+    return [
+        pair.of_held_out_queries() if pair.missing is None and pair.collection in tuned else pair
+        for pair in pairs
+    ]
 
 
 def _why_not_ingested(pair: Pair) -> str | None:
@@ -177,6 +186,7 @@ def compare(pairs: list[Pair], rates: dict, comparison: ComparisonOptions) -> di
             "images": pair.card["images"],
             "fingerprint": pair.card["fingerprint"],
             "relevance": options.retrieval.evaluation.relevance,
+            "queries": pair.queries,
             "machine": rates[pair.collection]["machine"],
             "rated_images": rates[pair.collection]["images"],
         }

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from kedro.pipeline import Pipeline
 
-from veneer.comparison import values_of
+from veneer.comparison import RETRIEVAL, values_of
+from veneer.encoders.config import resolve_encoder
 from veneer.encoders.encoder import Encoder
 from veneer.heads.registry import FORMATS
 from veneer.origin import origin_of, rows_digest
@@ -41,6 +42,8 @@ class Pair:
         Of :func:`veneer.comparison.values_of`.
     card : dict
         What `data_processing` counted in the collection.
+    queries : str
+        Which images are searched for, in words.
     """
 
     collection: str
@@ -50,6 +53,32 @@ class Pair:
     missing: str | None = None
     values: dict[str, pa.Table] | None = None
     card: dict | None = None
+    queries: str = "all images"
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether the encoder may have been trained on images of the collection."""
+        parameters = self.project.parameters
+        config = resolve_encoder(parameters.embedding.encoder, parameters.encoders)
+        return config.family == "tuned"
+
+    def of_held_out_queries(self) -> Pair:
+        """The same pair, with the searches for images of the training side left out.
+
+        A tuned encoder has seen those, with their labels.
+        """
+        splits = self.project.catalog.load("splits")
+        trained = splits.filter(pc.equal(splits["split"], "train"))["id"].combine_chunks()
+
+        def held_out(rows: pa.Table) -> pa.Table:
+            return rows.filter(pc.invert(pc.is_in(rows["id"], trained)))
+
+        values = {
+            name: held_out(rows) if name in RETRIEVAL else rows
+            for name, rows in self.values.items()
+        }
+        kept = {name: rows for name, rows in values.items() if len(rows)}
+        return replace(self, values=kept, queries="images that are not trained on")
 
     def without(self, error: object) -> Pair:
         """The same pair, of which there is nothing to be compared."""
