@@ -101,6 +101,10 @@ def require_inputs(
         name = encoder_name(options.encoder)
         if known_description(options.cache, name, config) is None:
             require_weights(name, config)
+    if "checkpoints" in pipeline.datasets():
+        from veneer.finetuning.objectives import check_objective
+
+        check_objective(parameters.finetuning)
     if "projects" in pipeline.datasets():
         for encoder in parameters.comparison.encoders or []:
             resolve_encoder(encoder, parameters.encoders)
@@ -204,12 +208,13 @@ def _require_no_shadow(given: dict[str, Any] | None) -> None:
             raise VeneerError(
                 f"The parameter 'source.{name}' follows '{name}': give --params {name}=... instead."
             )
-    comparison = (given or {}).get("comparison")
-    if isinstance(comparison, dict) and "name" in comparison:
-        raise VeneerError(
-            "The parameter 'comparison.name' follows 'comparison_name': give --params "
-            "comparison_name=... instead."
-        )
+    for part, follows in (("comparison", "comparison_name"), ("finetuning", "tuned")):
+        options = (given or {}).get(part)
+        if isinstance(options, dict) and "name" in options:
+            raise VeneerError(
+                f"The parameter '{part}.name' follows '{follows}': give --params {follows}=... "
+                "instead."
+            )
 
 
 def _make_paths_absolute(raw: dict[str, Any], project: Path) -> None:

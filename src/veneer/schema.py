@@ -31,6 +31,8 @@ RAW_FILE = pa.schema(
 """One file of a source, as it came. A struct column ``attributes`` may follow."""
 
 FAST = "; decoded fast"
+TUNED = "tuned, "
+"""How the fingerprint of an encoder begins that was tuned here."""
 """What an encoder's fingerprint ends in where ``embedding.decode`` is ``fast``."""
 
 READING = b"reading"

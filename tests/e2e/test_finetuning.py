@@ -1,6 +1,7 @@
 """Teach an encoder a collection's own likeness."""
 
 import json
+import shutil
 import signal
 
 import numpy as np
@@ -125,13 +126,6 @@ def test_killed_it_goes_on_and_ends_the_same(tuned):
     assert not checkpoint.exists()
 
 
-def test_by_several_labels(tuned):
-    options = {"labels": ["label", "format"], "epochs": 2, "objective": "contrastive"}
-    tuned.run("finetuning", tuned="several", finetuning=options)
-    found = figures(tuned, "several")["figures"]
-    assert set(found) == {"label", "format", "all labels", "likeness"}
-
-
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -139,10 +133,32 @@ def test_by_several_labels(tuned):
         ({"labels": []}, "finetuning.labels"),
         ({"objective": "suppcon"}, "Did you mean 'supcon'"),
         ({"train": "head"}, "finetuning.train"),
-        ({"labels": ["folder", "label"], "min_group_size": 500}, "It takes two groups"),
+        ({"labels": ["folder", "label"], "min_group_size": 500}, "has all of the labels"),
+        ({"labels": ["label", "format"]}, "have the same format, so nothing can be told apart"),
+        ({"dimension": 4096}, "the vectors of the encoder have 640 numbers"),
+        ({"name": "other"}, "give --params tuned=... instead"),
+        ({"miner_options": {"epsilon": 1}}, "`miner` names none"),
     ],
 )
 def test_what_cannot_be_trained_is_told(tuned, given, said):
     with pytest.raises(ClickException, match=said):
         tuned.run("finetuning", tuned="wrong", finetuning=given)
     assert not (tuned.path / FOLDER / "wrong").exists()
+
+
+@pytest.mark.parametrize("name", ["mini", "rn50"])
+def test_the_name_of_another_encoder(tuned, name):
+    with pytest.raises(ClickException, match=f"another encoder of the name {name}"):
+        tuned.run("finetuning", tuned=name)
+
+
+def test_vectors_of_another_encoder_of_the_name(tuned):
+    shutil.copytree(
+        tuned.path / "data/04_feature/textures/mini", tuned.path / "data/04_feature/textures/left"
+    )
+    with pytest.raises(ClickException, match="has vectors of an encoder of the name left already"):
+        tuned.run("finetuning", tuned="left")
+
+
+def test_any_name_of_a_collection_is_fine(tuned):
+    assert tuned.load("parameters", collection="my shells")["finetuning"].name == "mini-my shells"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from veneer.finetuning.groups import group_rows, ideal_pairs
+from veneer.finetuning.groups import group_rows, ideal_pairs, stopping_rows
 
 PAINTINGS = np.array(
     [
@@ -60,3 +60,20 @@ def test_ideal_pairs_of_a_batch():
     assert far[0].tolist() == [False, False, False, True, True]
     assert not (near & far).any()
     assert (far == far.T).all()
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 5, 20])
+def test_so_many_rows_are_stopped_on_and_two_of_each_group_stay(size):
+    of_row = np.repeat(np.arange(200), size)
+    stops = stopping_rows(of_row, np.arange(len(of_row)), 0.1, 0)
+    assert stops.sum() == (0 if size == 2 else 20 * size)
+    assert np.bincount(of_row[~stops]).min() >= 2
+
+
+def test_copies_stay_together():
+    of_row, copies = np.repeat([0, 1], 30), np.arange(60) // 3
+    stops = stopping_rows(of_row, copies, 0.2, 0)
+    assert stops.sum() == 12
+    assert set(np.bincount(copies[stops], minlength=20)) == {0, 3}
+    assert np.array_equal(stops, stopping_rows(of_row, copies, 0.2, 0))
+    assert not np.array_equal(stops, stopping_rows(of_row, copies, 0.2, 1))

@@ -89,8 +89,31 @@ def test_classes_of_several_labels_have_vectors_of_their_own():
         ({"name": "supcon", "miner": ("Hard", {})}, "'finetuning.miner' is 'Hard'"),
         ({"name": "supcon", "distance": ("LpDistance", {"p": "x", "q": 1})}, "takes no q"),
         ({"name": "BaseMetricLossFunction"}, "does not have"),
+        ({"name": "CrossBatchMemory"}, "does not have"),
+        ({"name": "classifier", "miner": ("MultiSimilarityMiner", {})}, "chooses pairs of images"),
+        ({"name": "NCALoss", "classes": [2, 3]}, "by one label only"),
     ],
 )
 def test_names_and_arguments_that_are_wrong(given, said):
     with pytest.raises(VeneerError, match=said):
-        Objective(dimension=8, classes=[2], **given)
+        Objective(**{"dimension": 8, "classes": [2]} | given)
+
+
+def test_what_cannot_be_computed_is_told():
+    vectors, groups, codes = batch(LABELS[:, :1])
+    objective = made("supcon", LABELS[:, :1], options={"temperature": "warm"})
+    with pytest.raises(VeneerError, match="Computing the objective SupConLoss of 6 images"):
+        objective(vectors, groups, codes)
+
+
+@pytest.mark.parametrize(
+    ("name", "vectors_of"), [("ProxyAnchorLoss", "proxies"), ("classifier", "W")]
+)
+def test_classes_start_from_their_means_whatever_their_number(name, vectors_of):
+    objective = Objective(name, 2, [2])
+    vectors = torch.tensor([[1.0, 0.0], [0.6, 0.8], [0.0, -1.0]])
+    objective.start_from(vectors, np.array([[0], [0], [1]]))
+    found = getattr(objective.losses[0], vectors_of)
+    rows = found if vectors_of == "proxies" else found.T
+    expected = torch.nn.functional.normalize(torch.tensor([[1.6, 0.8], [0.0, -1.0]]))
+    assert torch.allclose(rows, expected, atol=1e-6)

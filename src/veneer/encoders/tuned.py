@@ -20,6 +20,7 @@ from veneer.encoders.families import BASE, FAMILIES, family_module
 from veneer.encoders.towers import Tower, Towers
 from veneer.encoders.weights import file_sha256
 from veneer.errors import VeneerError
+from veneer.schema import TUNED
 
 if TYPE_CHECKING:
     import torch
@@ -79,7 +80,7 @@ def load(name: str, config: EncoderConfig) -> Towers:
     weights = folder / FAMILIES["tuned"].folder[1]
     description = replace(
         towers.description,
-        fingerprint=f"tuned, weights sha256 {file_sha256(weights)}; on {present}",
+        fingerprint=f"{TUNED}weights sha256 {file_sha256(weights)}; on {present}",
         dimension=len(tuned.projection["straight.weight"]),
     )
     text = None if towers.text is None else projected(towers.text)

@@ -87,3 +87,35 @@ def ideal_pairs(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     near = same.all(axis=2)
     np.fill_diagonal(near, False)
     return near, ~same.any(axis=2)
+
+
+def stopping_rows(of_row: np.ndarray, copies: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Draw rows to stop on, which have others of their group to be trained on and to be found.
+
+    Parameters
+    ----------
+    of_row : int array [n]
+        Group of each row.
+    copies : int array [n]
+        Numbers that byte-identical images share; they stay together.
+    share : float
+        Of the rows; fewer are drawn where many groups are small, as two of each stay.
+    seed : int
+
+    Returns
+    -------
+    bool array [n]
+    """
+    order = np.argsort(copies, kind="stable")
+    numbers, starts = np.unique(copies[order], return_index=True)
+    members = np.split(order, starts[1:])
+    left = np.bincount(of_row)
+    stops, most = np.zeros(len(of_row), bool), share * len(of_row)
+    for number in np.random.default_rng(seed).permutation(len(numbers)):
+        rows = members[number]
+        taken = np.bincount(of_row[rows], minlength=len(left))
+        if stops.sum() + len(rows) <= max(most, 1) and np.all(
+            left[taken > 0] - taken[taken > 0] >= 2
+        ):
+            stops[rows], left = True, left - taken
+    return stops

@@ -17,6 +17,7 @@ from torch import nn
 
 from veneer.errors import VeneerError
 from veneer.finetuning.groups import ideal_pairs
+from veneer.finetuning.options import FinetuningOptions
 
 # classifier: Zhai and Wu (2019), Classification is a strong baseline for deep metric learning.
 # contrastive: Hadsell, Chopra and LeCun (2006), the loss of Siamese networks.
@@ -26,6 +27,32 @@ _SHORT = {
     "contrastive": "ContrastiveLoss",
     "supcon": "SupConLoss",
 }
+
+
+# Of a pair that shares some of its labels they make a negative of its own accord.
+_ONE_LABEL_ONLY = ("AngularLoss", "NCALoss")
+
+
+def check_objective(options: FinetuningOptions) -> None:
+    """Make sure that loss, miner and distance are there and take what they are given.
+
+    Raises
+    ------
+    VeneerError
+    """
+    make_objective(options, 8, [2] * len(options.labels))
+
+
+def make_objective(options: FinetuningOptions, dimension: int, classes: list[int]) -> Objective:
+    """The objective that the options name; see :class:`Objective`."""
+    return Objective(
+        options.objective,
+        dimension,
+        classes,
+        options.loss,
+        None if options.miner is None else (options.miner, options.miner_options),
+        None if options.distance is None else (options.distance, options.distance_options),
+    )
 
 
 class Objective(nn.Module):
@@ -68,8 +95,22 @@ class Objective(nn.Module):
         made = None if distance is None else _make(distances, "distance", *distance)
         beside = {} if made is None else {"distance": made}
         loss = _SHORT.get(name, name)
-        self.by_class = "num_classes" in _arguments(losses, "finetuning.objective", loss)
-        shapes = [{"num_classes": n, "embedding_size": dimension} for n in classes]
+        takes = _arguments(losses, "finetuning.objective", loss)
+        self.name, self.by_class = loss, "num_classes" in takes
+        if self.by_class and miner is not None:
+            raise VeneerError(
+                f"Making the objective {loss}: it compares images with classes, and a miner "
+                "chooses pairs of images. Leave out finetuning.miner, or take a loss of pairs."
+            )
+        if loss in _ONE_LABEL_ONLY and len(classes) > 1:
+            raise VeneerError(
+                f"Making the objective {loss}: it can be trained by one label only. Name one as "
+                "finetuning.labels, or take another loss, as supcon or MultiSimilarityLoss."
+            )
+        shapes = [
+            {k: v for k, v in (("num_classes", n), ("embedding_size", dimension)) if k in takes}
+            for n in classes
+        ]
         self.losses = nn.ModuleList(
             _make(losses, "objective", loss, given | beside | shape)
             for shape in (shapes if self.by_class else [{}])
@@ -93,10 +134,10 @@ class Objective(nn.Module):
         for loss, column in zip(self.losses, torch.from_numpy(codes).T, strict=True):
             sums = torch.zeros(int(column.max()) + 1, vectors.shape[1])
             means = nn.functional.normalize(sums.index_add_(0, column, vectors))
-            for parameter in loss.parameters():
-                for start in (means, means.T):
-                    if parameter.shape == start.shape:
-                        parameter.copy_(start)
+            for name, start in (("W", means.T), ("proxies", means)):
+                parameter = getattr(loss, name, None)
+                if parameter is not None and parameter.shape == start.shape:
+                    parameter.copy_(start)
 
     def forward(
         self, vectors: torch.Tensor, groups: torch.Tensor, codes: np.ndarray
@@ -110,7 +151,22 @@ class Objective(nn.Module):
             See :class:`veneer.finetuning.groups.Groups`.
         codes : int64 array [n, L]
             The labels as numbers.
+
+        Raises
+        ------
+        VeneerError
+            With what the library says, when the loss cannot be computed of such a batch.
         """
+        try:
+            return self._of(vectors, groups, codes)
+        except Exception as error:
+            raise VeneerError(
+                f"Computing the objective {self.name} of {len(vectors)} images: "
+                f"{type(error).__name__}: {error}. Its arguments (finetuning.loss) may be of the "
+                "wrong type, or it is not made for such batches; take another one."
+            ) from error
+
+    def _of(self, vectors: torch.Tensor, groups: torch.Tensor, codes: np.ndarray) -> torch.Tensor:
         if self.by_class:
             labels = torch.from_numpy(codes).to(vectors.device)
             each = [
@@ -155,13 +211,21 @@ def _make(library: Any, what: str, name: str, options: Mapping[str, Any]) -> nn.
         ) from error
 
 
+def _usable(made: Any) -> bool:
+    """Whether something is a loss, miner or distance, and not a wrapper around another one."""
+    if not (inspect.isclass(made) and issubclass(made, nn.Module)):
+        return False
+    own = made.__name__
+    wraps = own in ("CrossBatchMemory", "MultipleLosses", "SelfSupervisedLoss", "GenericPairLoss")
+    return not (wraps or own.startswith("Base") or own.endswith("Mixin"))
+
+
 def _arguments(library: Any, parameter: str, name: str) -> list[str]:
     """Names of the arguments of a class and of its bases."""
     made = getattr(library, name, None)
-    if not (inspect.isclass(made) and issubclass(made, nn.Module)) or name.startswith("Base"):
-        names = [
-            key for key in vars(library) if key[0].isupper() and not key.startswith("Base")
-        ] + (list(_SHORT) if library is losses else [])
+    if not _usable(made):
+        names = [key for key, each in vars(library).items() if _usable(each)]
+        names += list(_SHORT) if library is losses else []
         close = difflib.get_close_matches(name, names, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise VeneerError(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from veneer.sources.options import Options, Parted, Positive
 
 
 def _folder_name(name: str) -> str:
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise ValueError("the name of a tuned encoder has letters, digits, dots, hyphens only")
+    if not re.fullmatch(r"[^/\\\0.][^/\\\0]*", name):
+        raise ValueError(
+            "a tuned encoder's name becomes that of a folder: give --params tuned=..., without "
+            "slashes and without a dot at its beginning"
+        )
     return name
 
 
@@ -57,3 +60,10 @@ class FinetuningOptions(Options):
     weight_decay: Annotated[float, Field(ge=0)]
     precision: Literal["auto", "fp32", "bf16", "fp16"]
     augmentation: AugmentationOptions
+
+    @model_validator(mode="after")
+    def _options_are_of_something(self) -> FinetuningOptions:
+        for what in ("miner", "distance"):
+            if getattr(self, what) is None and getattr(self, f"{what}_options"):
+                raise ValueError(f"`{what}_options` are given, and `{what}` names none")
+        return self

@@ -17,8 +17,8 @@ def trained_parameters(tower: nn.Module, train: str) -> dict[str, nn.Parameter]:
     tower : Module
     train : {"projection", "last_stage", "all"}
         ``last_stage``: the last of the blocks that the network is made of (the last of `layer4`,
-        `blocks.6`, `resblocks.11`, …), and all that comes after it; of a network without blocks,
-        the last layer.
+        `blocks.6`, `resblocks.11`, …), and all that is declared after it; of a network without
+        blocks, the last layer.
     """
     named = dict(tower.named_parameters())
     if train == "projection":

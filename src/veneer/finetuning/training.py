@@ -25,12 +25,12 @@ from veneer.finetuning.checkpoints import Checkpoints, State
 from veneer.finetuning.groups import Groups, group_rows
 from veneer.finetuning.inputs import Features, Inputs
 from veneer.finetuning.likeness import rankings, shared
-from veneer.finetuning.objectives import Objective
+from veneer.finetuning.objectives import Objective, make_objective
 from veneer.finetuning.options import FinetuningOptions
 from veneer.finetuning.sampling import batches
 from veneer.finetuning.stages import trained_parameters
 
-_WARM_UP = 50  # steps in which the learning rate rises
+_WARM_UP = 0.05  # share of the training in which the learning rate rises
 _EMBED = 256  # rows that are embedded at a time, to be judged
 # Images that go through the tower at a time. On a CPU more than a few only wait for memory.
 _AT_ONCE = {"cpu": 8, "cuda": 256}
@@ -123,8 +123,14 @@ def train(
     Raises
     ------
     VeneerError
-        When the rows have no two groups to tell apart, or the loss is no longer finite.
+        When the vectors are to be longer than those of the encoder, when the rows have no two
+        groups to tell apart, or when the loss is no longer finite.
     """
+    if (options.dimension or 0) > rows.frozen.shape[1]:
+        raise VeneerError(
+            f"Finetuning: finetuning.dimension is {options.dimension}, and the vectors of the "
+            f"encoder have {rows.frozen.shape[1]} numbers. It can be less, or null to keep that."
+        )
     keep_freed_memory()
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     names = list(rows.labels)
@@ -133,17 +139,11 @@ def train(
     groups = group_rows(table[learnt])
     dimension = rows.frozen.shape[1]
     with _reproducible(where, seed, one_thread=isinstance(rows.inputs, Features)):
-        target = min(options.dimension or dimension, dimension)
+        target = options.dimension or dimension
         projection = Projection(dimension, target, options.hidden, options.dropout)
         projection.start_from(rows.frozen[learnt])
-        objective = Objective(
-            options.objective,
-            target,
-            [int(column.max()) + 1 for column in groups.codes.T],
-            options.loss,
-            _named(options.miner, options.miner_options),
-            _named(options.distance, options.distance_options),
-        )
+        classes = [int(column.max()) + 1 for column in groups.codes.T]
+        objective = make_objective(options, target, classes)
         objective.start_from(
             torch.from_numpy(projected(rows.frozen[learnt], projection)),
             groups.codes[groups.of_row],
@@ -153,10 +153,6 @@ def train(
         chosen = trained_parameters(network.tower, options.train)
         training = _Training(rows, groups, learnt, network, chosen, objective, options, seed, where)
         return training.run(checkpoints, digest, on_epoch)
-
-
-def _named(name: str | None, options: Mapping) -> tuple[str, Mapping] | None:
-    return None if name is None else (name, options)
 
 
 class _Training:
@@ -227,7 +223,7 @@ class _Training:
         with ThreadPoolExecutor(1) as ahead:  # the next batch is decoded while this one is computed
             for rows, batch in _one_ahead(ahead, drawn, self._drawn(epoch)):
                 part = (epoch - 1 + seen / len(self.learnt)) / options.epochs
-                self._set_rate(part, steps if epoch == 1 else _WARM_UP)
+                self._set_rate(part)
                 loss = self._step(rows, batch)
                 total, seen, steps = total + loss, seen + len(rows), steps + 1
         return total / steps
@@ -273,9 +269,13 @@ class _Training:
     def _number_format(self) -> torch.autocast:
         return torch.autocast(self.where.type, self.amp, enabled=self.amp is not None)
 
-    def _set_rate(self, part: float, steps: int) -> None:
-        """Half a cosine from the highest rate to zero, after a short rise."""
-        factor = 0.5 * (1 + math.cos(math.pi * min(part, 1))) * min(1, (steps + 1) / _WARM_UP)
+    def _set_rate(self, part: float) -> None:
+        """Half a cosine from the highest rate to zero, after a short rise.
+
+        ``part`` is how much of all epochs is done, from 0 to 1.
+        """
+        rise = min(1, 0.02 + part / _WARM_UP)
+        factor = 0.5 * (1 + math.cos(math.pi * min(part, 1))) * rise
         for group in self.optimiser.param_groups:
             group["lr"] = group["highest"] * factor
 

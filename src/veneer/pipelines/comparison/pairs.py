@@ -12,12 +12,12 @@ import pyarrow.dataset as ds
 from kedro.pipeline import Pipeline
 
 from veneer.comparison import RETRIEVAL, values_of
-from veneer.encoders.config import resolve_encoder
 from veneer.encoders.encoder import Encoder
 from veneer.heads.registry import FORMATS
 from veneer.origin import origin_of, rows_digest
 from veneer.pipelines import data_processing, embedding, modeling, retrieval
 from veneer.pipelines.modeling.nodes import head_keys, labelled_rows, modeled_digest
+from veneer.schema import TUNED
 
 if TYPE_CHECKING:
     from veneer.project import Project  # with MLflow
@@ -58,9 +58,7 @@ class Pair:
     @property
     def is_tuned(self) -> bool:
         """Whether the encoder may have been trained on images of the collection."""
-        parameters = self.project.parameters
-        config = resolve_encoder(parameters.embedding.encoder, parameters.encoders)
-        return config.family == "tuned"
+        return self.opened.fingerprint.startswith(TUNED)
 
     def of_held_out_queries(self) -> Pair:
         """The same pair, with the searches for images of the training side left out.

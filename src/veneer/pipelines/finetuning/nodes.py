@@ -23,6 +23,7 @@ from veneer.encoders.encoder import open_encoder as open_by_name
 from veneer.encoders.tuned import TunedEncoder, project
 from veneer.errors import VeneerError
 from veneer.finetuning.checkpoints import Checkpoints
+from veneer.finetuning.groups import Groups, group_rows, stopping_rows
 from veneer.finetuning.likeness import ALL, figures, rankings
 from veneer.finetuning.options import FinetuningOptions
 from veneer.parameters import EmbeddingOptions
@@ -70,8 +71,6 @@ def choose_rows(
     VeneerError
         When a label is unknown, or no two images of the training side are alike.
     """
-    from veneer.heads.mlp import stopping_split
-
     rows = _labelled(image_rows, finetuning.labels)
     before = len(rows)
     rows = rows.join(splits, "id", join_type="inner")
@@ -86,32 +85,54 @@ def choose_rows(
     for name in finetuning.labels:
         rows = rows.filter(pc.is_valid(rows[f"label.{name}"]))
     rows = _of_large_groups(rows, finetuning).sort_by("id")
-    training = pc.equal(rows["split"], "train").to_numpy()
-    labels = [rows[f"label.{name}"].to_pylist() for name in finetuning.labels]
-    together = np.array(["\0".join(each) for each in zip(*labels, strict=True)], dtype=object)
+    training = _training(rows)
+    labels = np.array([rows[f"label.{name}"].to_pylist() for name in finetuning.labels]).T
     stops = np.zeros(len(rows), bool)
+    groups = None
     if training.any():
-        shas = np.array(rows["sha"].to_pylist())[training]
-        stops[training] = stopping_split(
-            together[training].astype(str), shas, finetuning.stopping_share, seed
-        )
-    learnt = together[training & ~stops]
-    groups, sizes = np.unique(learnt.astype(str), return_counts=True)
+        copies = np.unique(rows["sha"].to_pylist(), return_inverse=True)[1]
+        of_row = group_rows(labels[training]).of_row
+        stops[training] = stopping_rows(of_row, copies[training], finetuning.stopping_share, seed)
+        groups = group_rows(labels[training & ~stops])
     logger.info(
         "finetuning learns from %s images of %s groups by %s; %s stop it, %s judge it; %s have not "
-        "all of the labels",
-        *(f"{n:,}" for n in (len(learnt), len(groups))),
+        "all of the labels, or are too few",
+        f"{np.sum(training & ~stops):,}",
+        f"{0 if groups is None else len(groups.codes):,}",
         ", ".join(finetuning.labels),
         *(f"{n:,}" for n in (stops.sum(), np.sum(~training), before - len(rows))),
     )
-    if len(groups) < 2 or sizes.max() < 2 or not stops.any():
-        raise VeneerError(
-            f"Finetuning: {len(learnt)} images to train on are of {len(groups)} groups by "
-            f"{', '.join(finetuning.labels)}, {int(np.sum(sizes >= 2))} of which have two images "
-            f"or more, and {int(stops.sum())} images are there to stop on. It takes two groups, "
-            "and some with several images: name other columns as finetuning.labels."
-        )
+    _require_something_to_learn(groups, stops, finetuning.labels)
     return rows.append_column("stops", pa.array(stops))
+
+
+def _require_something_to_learn(groups: Groups | None, stops: np.ndarray, names: list[str]) -> None:
+    """Two groups with two images each, labels that differ, and images to stop on."""
+    if groups is None:
+        raise VeneerError(
+            "Finetuning: no image of the training side has all of the labels "
+            f"{', '.join(names)}. Name other columns as finetuning.labels."
+        )
+    constant = [n for n, codes in zip(names, groups.codes.T, strict=True) if not codes.any()]
+    if constant:
+        raise VeneerError(
+            f"Finetuning by {', '.join(names)}: all images to train on have the same "
+            f"{' and the same '.join(constant)}, so nothing can be told apart by it. Leave it out "
+            "of finetuning.labels."
+        )
+    large = int(np.sum(np.bincount(groups.of_row) >= 2))
+    if large < 2 or not stops.any():
+        raise VeneerError(
+            f"Finetuning by {', '.join(names)}: of {len(groups.codes)} groups to train on {large} "
+            f"have two images or more, and {int(stops.sum())} images are there to stop on. It "
+            "takes two such groups, and some with three: name other or fewer columns as "
+            "finetuning.labels."
+        )
+    if groups.unlike is not None and not groups.unlike.any():
+        raise VeneerError(
+            f"Finetuning by {', '.join(names)}: all groups have a label in common with all others, "
+            "so there is nothing to push apart. Name fewer columns as finetuning.labels."
+        )
 
 
 def _of_large_groups(rows: pa.Table, finetuning: FinetuningOptions) -> pa.Table:
@@ -131,10 +152,10 @@ def _labelled(image_rows: ds.Dataset, names: list[str]) -> pa.Table:
         attributes = [kind.field(place).name for place in range(kind.num_fields)]
     columns: dict[str, ds.Expression] = {"id": ds.field("id"), "sha": ds.field("sha")}
     for name in names:
-        if name in attributes:
-            field = ds.field("attributes", name)
-        elif name in known:
+        if name in known:
             field = ds.field(name)
+        elif name in attributes:
+            field = ds.field("attributes", name)
         else:
             raise VeneerError(
                 f"Finetuning by {name!r}: the images have no such label. finetuning.labels are of "
@@ -150,6 +171,7 @@ def tune(
     embeddings: ds.Dataset,
     encoder: Encoder,
     known_tuned_encoder: tuple[TunedEncoder, str] | None,
+    known_tuned_embeddings: ds.Dataset,
     checkpoints: Checkpoints,
     finetuning: FinetuningOptions,
     embedding: EmbeddingOptions,
@@ -166,7 +188,7 @@ def tune(
     Raises
     ------
     VeneerError
-        When there is a tuned encoder of this name, made otherwise.
+        When there is a tuned encoder of this name, made otherwise; or another encoder of it.
     """
     present = fingerprint_of(embeddings.schema)
     require_one_fingerprint(encoder.name, present, encoder.fingerprint)
@@ -181,6 +203,18 @@ def tune(
             )
         logger.info("%s has been tuned in the same way before", finetuning.name)
         return ()
+    if finetuning.name in encoders.root or finetuning.name == encoder.name:
+        raise VeneerError(
+            f"Finetuning {encoder.name}: there is another encoder of the name {finetuning.name}. "
+            "Give this one a name of its own: --params tuned=..."
+        )
+    other = fingerprint_of(known_tuned_embeddings.schema)
+    if other is not None:
+        raise VeneerError(
+            f"Finetuning {encoder.name}: the collection has vectors of an encoder of the name "
+            f"{finetuning.name} already, [{other}]. Give this one another name (--params "
+            "tuned=...), or delete their folder below data/04_feature if they are of no use."
+        )
     trained = _train(
         finetuning_rows, image_rows, embeddings, encoder, checkpoints, finetuning, digest, seed
     )
@@ -191,6 +225,11 @@ def tune(
         trained.log[0]["likeness@5"],
         best["epoch"],
     )
+    if best["epoch"] == 0:
+        logger.warning(
+            "training has made the nearest images no more alike than they were: the tuned encoder "
+            "is the frozen one. Try another objective or finetuning.learning_rate."
+        )
     card = {
         "digest": digest,
         "name": finetuning.name,
@@ -333,7 +372,10 @@ def evaluate(
     tuned, path = tuned_encoder
     split = np.array(finetuning_rows["split"].to_pylist())
     side = "validation" if np.any(split == "validation") else "test"
-    queries = np.flatnonzero(split == side)
+    copies = np.unique(finetuning_rows["sha"].to_pylist(), return_inverse=True)[1]
+    # Official sides may have copies of one image on both.
+    learnt = np.isin(copies, copies[split == "train"])
+    queries = np.flatnonzero((split == side) & ~learnt)
     names = tuned.card["options"]["labels"]
     result = {
         "name": tuned.card["name"],
@@ -347,7 +389,6 @@ def evaluate(
         logger.warning("no side but train: the tuned encoder is not judged")
         return result | {"figures": {}}
     labels = {name: np.array(finetuning_rows[f"label.{name}"].to_pylist()) for name in names}
-    copies = np.unique(finetuning_rows["sha"].to_pylist(), return_inverse=True)[1]
     before, after = (
         rankings(_vectors_of(finetuning_rows["sha"], each), labels, queries, copies)
         for each in (embeddings, tuned_embeddings)
@@ -355,6 +396,8 @@ def evaluate(
     found = figures(before, after)
     for name in [*names, *([ALL] if ALL in found else [])]:
         figure = found[name]["precision@5"]
+        if figure["after"] is None:
+            continue
         logger.info("%s: precision@5 %.4f, before %.4f", name, figure["after"], figure["before"])
     logger.info("the tuned encoder is used as any other: --params encoder=%s", _shown(path))
     return result | {"figures": found}

@@ -32,6 +32,7 @@ def create_pipeline() -> Pipeline:
                     "embeddings",
                     "encoder",
                     "known_tuned_encoder",
+                    "known_tuned_embeddings",
                     "checkpoints",
                     "params:finetuning",
                     "params:embedding",

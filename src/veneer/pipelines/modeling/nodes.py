@@ -38,6 +38,7 @@ from veneer.progress import progress
 from veneer.schema import (
     PREDICTIONS,
     TRAIN_LOG,
+    TUNED,
     fingerprint_of,
     fusion_of,
     runtime_of,
@@ -108,6 +109,12 @@ def join_features(
     if modeling.fusion != "image":
         shas = [text_sha(text) for text in rows["text"].to_pylist()]
         texts = _vectors_of(pa.array(shas, pa.string()), text_embeddings, "texts")
+    if (fingerprint_of(embeddings.schema) or "").startswith(TUNED):
+        logger.warning(
+            "the encoder is a tuned one: where that was by this collection, what heads say of "
+            "held-out training images (calibration, doubtful labels, the choice of a head) "
+            "flatters, and so does searching for them; figures of the validation side do not"
+        )
     fused = fuse(images, texts, modeling.fusion)
     column = pa.FixedSizeListArray.from_arrays(fused.ravel(), fused.shape[1])
     features = rows.drop_columns(["text"]).append_column("embedding", column)
