@@ -40,6 +40,7 @@ TABLES = ["quarantine", "official_sides", "splits", "duplicates", "label_conflic
 def catalog_in(raw: Path, out: Path) -> DataCatalog:
     """The catalog of `data_processing`, without Kedro's configuration."""
     csv = {"url": "u", "url_separator": "|", "label": None, "label_separator": None, "text": []}
+    csv |= {"separator": ",", "encoding": "utf-8", "url_replace": []}
     download = {"connections": 1, "connections_per_host": 1, "attempts": 1, "backoff": 0}
     source = SourceOptions(
         kind="folder",

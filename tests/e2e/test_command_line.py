@@ -68,7 +68,7 @@ def test_a_run_writes_nothing_to_stdout_and_no_warnings(demo):
     done, _ = demo
     assert done.stdout == ""
     assert "Warning" not in done.stderr
-    assert len(done.stderr.splitlines()) < 90
+    assert len(done.stderr.splitlines()) < 105
 
 
 def test_a_name_that_yaml_takes_for_something_else(project, tmp_path):
@@ -122,8 +122,9 @@ def test_stdout_carries_only_what_was_asked_for_even_from_a_subfolder(project):
     done = project.kedro("registry", "list", folder="notebooks")
     assert done.returncode == 0, done.stderr
     names = [line.removeprefix("- ") for line in done.stdout.split("\n") if line.strip()]
-    stages = ["data_processing", "download", "embedding", "modeling", "prediction", "registration"]
-    assert names == ["__default__", *stages, "reporting", "retrieval"]
+    stages = ["data_processing", "download", "embedding", "finetuning", "modeling", "prediction"]
+    others = ["registration", "reporting", "retrieval"]
+    assert names == ["__default__", "comparison", *stages, *others]
 
 
 def test_search_writes_json_alone_to_stdout_also_from_a_subfolder(demo, project):

@@ -91,7 +91,7 @@ def test_classes_of_several_labels_have_vectors_of_their_own():
         ({"name": "BaseMetricLossFunction"}, "does not have"),
         ({"name": "CrossBatchMemory"}, "does not have"),
         ({"name": "classifier", "miner": ("MultiSimilarityMiner", {})}, "chooses pairs of images"),
-        ({"name": "NCALoss", "classes": [2, 3]}, "by one label only"),
+        ({"name": "NCALoss", "classes": [2, 3]}, "makes pairs of its own"),
     ],
 )
 def test_names_and_arguments_that_are_wrong(given, said):
@@ -117,3 +117,14 @@ def test_classes_start_from_their_means_whatever_their_number(name, vectors_of):
     rows = found if vectors_of == "proxies" else found.T
     expected = torch.nn.functional.normalize(torch.tensor([[1.6, 0.8], [0.0, -1.0]]))
     assert torch.allclose(rows, expected, atol=1e-6)
+
+
+def test_by_each_label_for_itself():
+    from pytorch_metric_learning.losses import ContrastiveLoss
+
+    vectors, groups, codes = batch(LABELS)
+    columns = torch.from_numpy(codes).T
+    expected = torch.stack([ContrastiveLoss()(vectors, each) for each in columns]).mean()
+    found = made("contrastive", LABELS, pairs="by_label")(vectors, groups, codes)
+    assert found.item() == pytest.approx(expected.item())
+    assert made("NCALoss", LABELS, pairs="by_label")(vectors, groups, codes).isfinite()

@@ -120,7 +120,8 @@ def test_the_generator_of_others_is_left_alone(tmp_path):
     assert torch.equal(torch.rand(1), expected)
 
 
-def test_by_several_labels(tmp_path):
+@pytest.mark.parametrize("pairs", ["ideal", "by_label"])
+def test_by_several_labels(tmp_path, pairs):
     one = crowded()
     rng = np.random.default_rng(1)
     tones = rng.integers(0, 3, 240)
@@ -128,7 +129,7 @@ def test_by_several_labels(tmp_path):
     frozen /= np.linalg.norm(frozen, axis=1, keepdims=True)
     labels = {"label": one.labels["label"], "tone": tones.astype(str)}
     rows = Rows(Features(frozen), frozen, labels, one.copies, one.stops)
-    found = trained(tmp_path, rows, labels=["label", "tone"])
+    found = trained(tmp_path, rows, labels=["label", "tone"], pairs=pairs)
     vectors = project(frozen, TunedEncoder({}, found.projection, {}))
     assert likeness(vectors, labels) > likeness(frozen, labels) + 0.05
 

@@ -52,15 +52,17 @@ def make_objective(options: FinetuningOptions, dimension: int, classes: list[int
         options.loss,
         None if options.miner is None else (options.miner, options.miner_options),
         None if options.distance is None else (options.distance, options.distance_options),
+        options.pairs,
     )
 
 
 class Objective(nn.Module):
     """The loss of a batch, by one label or several.
 
-    With several, pairs are near that share all labels and far that share none (see
-    :func:`veneer.finetuning.groups.ideal_pairs`); a loss that has a vector for each class is one
-    loss a label, and their mean.
+    With several, and ``pairs="ideal"``, pairs are near that share all labels and far that share
+    none (see :func:`veneer.finetuning.groups.ideal_pairs`); with ``"by_label"`` the loss is the
+    mean of one a label, for which the others do not count. So is always a loss that has a vector
+    for each class.
 
     Parameters
     ----------
@@ -74,6 +76,7 @@ class Objective(nn.Module):
         The loss's own arguments.
     miner, distance : (str, mapping), optional
         Name and arguments of either.
+    pairs : {"ideal", "by_label"}
 
     Raises
     ------
@@ -89,6 +92,7 @@ class Objective(nn.Module):
         options: Mapping[str, Any] | None = None,
         miner: tuple[str, Mapping[str, Any]] | None = None,
         distance: tuple[str, Mapping[str, Any]] | None = None,
+        pairs: str = "ideal",
     ):
         super().__init__()
         given = dict(options or {})
@@ -102,10 +106,12 @@ class Objective(nn.Module):
                 f"Making the objective {loss}: it compares images with classes, and a miner "
                 "chooses pairs of images. Leave out finetuning.miner, or take a loss of pairs."
             )
-        if loss in _ONE_LABEL_ONLY and len(classes) > 1:
+        self.several, self.ideal = len(classes) > 1, pairs == "ideal"
+        if loss in _ONE_LABEL_ONLY and self.several and self.ideal:
             raise VeneerError(
-                f"Making the objective {loss}: it can be trained by one label only. Name one as "
-                "finetuning.labels, or take another loss, as supcon or MultiSimilarityLoss."
+                f"Making the objective {loss}: it makes pairs of its own, also of images "
+                "that share some of their labels. Take finetuning.pairs=by_label, or another "
+                "loss, as supcon or MultiSimilarityLoss."
             )
         shapes = [
             {k: v for k, v in (("num_classes", n), ("embedding_size", dimension)) if k in takes}
@@ -116,7 +122,6 @@ class Objective(nn.Module):
             for shape in (shapes if self.by_class else [{}])
         )
         self.miner = None if miner is None else _make(miners, "miner", miner[0], miner[1] | beside)
-        self.several = len(classes) > 1
 
     @torch.no_grad()
     def start_from(self, vectors: torch.Tensor, codes: np.ndarray) -> None:
@@ -173,15 +178,19 @@ class Objective(nn.Module):
                 loss(vectors, column) for loss, column in zip(self.losses, labels.T, strict=True)
             ]
             return torch.stack(each).mean()
-        if not self.several:
-            mined = None if self.miner is None else self.miner(vectors, groups)
-            return self.losses[0](vectors, groups, mined)
+        if not (self.several and self.ideal):
+            columns = torch.from_numpy(codes).to(vectors.device).T
+            return torch.stack([self._by(vectors, column) for column in columns]).mean()
         near, far = (torch.from_numpy(each).to(vectors.device) for each in ideal_pairs(codes))
         if self.miner is None:
             pairs = (*torch.where(near), *torch.where(far))
         else:
             pairs = _ideal(self.miner(vectors, groups), near, far)
         return self.losses[0](vectors, groups, pairs)
+
+    def _by(self, vectors: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        mined = None if self.miner is None else self.miner(vectors, labels)
+        return self.losses[0](vectors, labels, mined)
 
 
 def _ideal(mined: tuple, near: torch.Tensor, far: torch.Tensor) -> tuple:

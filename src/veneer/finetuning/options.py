@@ -39,6 +39,7 @@ class FinetuningOptions(Options):
     name: Annotated[str, AfterValidator(_folder_name)]
     train: Literal["projection", "last_stage", "all"]
     labels: Annotated[list[str], Parted, Field(min_length=1), AfterValidator(_distinct)]
+    pairs: Literal["ideal", "by_label"]
     min_group_size: Positive
     objective: str
     loss: dict[str, Any]
