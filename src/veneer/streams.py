@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+
+Item = TypeVar("Item")
 
 # Batches are made in one thread and freed in another. Arrow's own allocator keeps what each thread
 # has freed; the system's gives it back, so that memory does not grow with the collection.
@@ -171,3 +175,13 @@ def regrouped(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Recor
 
 def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     return pa.Table.from_batches(batches).combine_chunks().to_batches()[0]
+
+
+def ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
+    """The same items, of which up to ``depth`` are drawn before they are passed on."""
+    waiting: deque[Item] = deque()
+    for item in items:
+        waiting.append(item)
+        if len(waiting) >= depth:
+            yield waiting.popleft()
+    yield from waiting

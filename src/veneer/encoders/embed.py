@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections import deque
 from collections.abc import Collection, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from veneer.encoders.preprocessing import Preprocessing
 from veneer.images import Buffer
 from veneer.refusals import RefusedError
 from veneer.schema import embedded_schema
+from veneer.streams import ahead
 
 Item = TypeVar("Item")
 
@@ -78,7 +78,7 @@ def embed_batches(
             yield embedded(decoded(first))
         chunks = _chunks(rows, encoder.image_tower.batch_size)
         # Decoding begins when a chunk is put in line for the encoder.
-        results = _ahead((computing.submit(embedded, decoded(each)) for each in chunks), AHEAD)
+        results = ahead((computing.submit(embedded, decoded(each)) for each in chunks), AHEAD)
         try:
             for result in results:
                 yield result.result()
@@ -172,13 +172,3 @@ def _new_rows(batches: Iterator[pa.RecordBatch], seen: set[str]) -> Iterator[_Ro
 def _chunks(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
     while chunk := list(itertools.islice(items, size)):
         yield chunk
-
-
-def _ahead(items: Iterator[Item], depth: int) -> Iterator[Item]:
-    """The same items, of which up to ``depth`` are drawn before they are passed on."""
-    waiting: deque[Item] = deque()
-    for item in items:
-        waiting.append(item)
-        if len(waiting) >= depth:
-            yield waiting.popleft()
-    yield from waiting

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from veneer.retrieval.evaluation import Rankings, mean_interval, rank, values_of
+from veneer.statistics import paired_difference
 
 ALL = "all labels"
 """Relevance where all labels have to agree."""
@@ -92,22 +92,12 @@ def _compared(before: Rankings, after: Rankings) -> dict:
 def _figure(before: np.ndarray, after: np.ndarray) -> dict:
     if not len(before):
         return {"before": None, "after": None, "gain": None}
+    gain, low, high = paired_difference(after, before)
     return {
         "before": float(before.mean()),
         "before_interval_95": list(mean_interval(before)),
         "after": float(after.mean()),
         "after_interval_95": list(mean_interval(after)),
-        "gain": float((after - before).mean()),
-        "gain_interval_95": _difference_interval(after - before),
+        "gain": gain,
+        "gain_interval_95": [low, high],
     }
-
-
-def _difference_interval(values: np.ndarray) -> list[float] | None:
-    """Student's 95 % interval of a mean of paired differences."""
-    from scipy.special import stdtrit
-
-    n = len(values)
-    if n < 2:
-        return None
-    half = float(stdtrit(n - 1, 0.975) * values.std(ddof=1)) / math.sqrt(n)
-    return [float(values.mean()) - half, float(values.mean()) + half]

@@ -29,6 +29,7 @@ from veneer.finetuning.objectives import Objective, make_objective
 from veneer.finetuning.options import FinetuningOptions
 from veneer.finetuning.sampling import batches
 from veneer.finetuning.stages import trained_parameters
+from veneer.streams import ahead
 
 _WARM_UP = 0.05  # share of the training in which the learning rate rises
 _EMBED = 256  # rows that are embedded at a time, to be judged
@@ -220,11 +221,12 @@ class _Training:
         seen, total, steps = 0, 0.0, 0
         options = self.options
         drawn = batches(self.groups, options.groups, options.images_per_group, rng)
-        with ThreadPoolExecutor(1) as ahead:  # the next batch is decoded while this one is computed
-            for rows, batch in _one_ahead(ahead, drawn, self._drawn(epoch)):
+        make = self._drawn(epoch)
+        with ThreadPoolExecutor(1) as pool:  # the next batch is decoded while this one is computed
+            for rows, coming in ahead(((rows, pool.submit(make, rows)) for rows in drawn), 2):
                 part = (epoch - 1 + seen / len(self.learnt)) / options.epochs
                 self._set_rate(part)
-                loss = self._step(rows, batch)
+                loss = self._step(rows, coming.result())
                 total, seen, steps = total + loss, seen + len(rows), steps + 1
         return total / steps
 
@@ -345,18 +347,6 @@ class _Training:
 def _part(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     start = f"{prefix}."
     return {name[len(start) :]: each for name, each in tensors.items() if name.startswith(start)}
-
-
-def _one_ahead(pool: ThreadPoolExecutor, items, make):
-    """Each item and what is made of it; the next is being made meanwhile."""
-    waiting = None
-    for item in items:
-        coming = item, pool.submit(make, item)
-        if waiting is not None:
-            yield waiting[0], waiting[1].result()
-        waiting = coming
-    if waiting is not None:
-        yield waiting[0], waiting[1].result()
 
 
 def _number_format(precision: str, where: torch.device) -> torch.dtype | None:

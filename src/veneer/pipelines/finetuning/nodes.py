@@ -19,7 +19,6 @@ from PIL import Image
 
 from veneer.encoders.config import Encoders
 from veneer.encoders.encoder import FIRST_ROWS, Encoder
-from veneer.encoders.encoder import open_encoder as open_by_name
 from veneer.encoders.tuned import TunedEncoder, project
 from veneer.errors import VeneerError
 from veneer.finetuning.checkpoints import Checkpoints
@@ -327,13 +326,10 @@ def embed_tuned(
     checkpoints.clear()  # what they led to is safe on disk
     tuned, path = tuned_encoder
     options = embedding.model_copy(update={"encoder": path})
+    opened = embedding_nodes.open_encoder(options, encoders)
     if tuned.tower:
-        opened = embedding_nodes.open_encoder(options, encoders)
         rows, _ = embedding_nodes.embed(image_rows, known_tuned_embeddings, opened, options)
         return rows
-    opened = open_by_name(
-        path, encoders.root, fast=embedding.decode == "fast", cache=embedding.cache
-    )
     present = fingerprint_of(known_tuned_embeddings.schema)
     if present is not None:
         require_one_fingerprint(opened.name, present, opened.fingerprint)
