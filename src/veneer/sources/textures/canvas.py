@@ -33,6 +33,9 @@ class Canvas:
         Pattern units across the whole image.
     rng : np.random.Generator
         The one source of chance for this image.
+    bent : bool
+        Whether the plane is seen bent or far aslant, so that noise too must follow it. On a
+        plane seen from the front, noise of the image itself does as well and is cheaper.
     """
 
     across: np.ndarray
@@ -40,6 +43,7 @@ class Canvas:
     pixel: np.ndarray
     span: float
     rng: np.random.Generator
+    bent: bool = False
 
     def chance(self, probability: float) -> bool:
         """Return True with the given probability."""
@@ -60,7 +64,15 @@ class Canvas:
 
         Each further octave has blobs of half the size and half the strength.
         """
+        if self.bent:
+            return self.streaks(cells, cells, octaves)
         return self._noise(cells * self.span, octaves)
+
+    def streaks(self, across: float, down: float, octaves: int = 1) -> np.ndarray:
+        """Return smooth noise in [0, 1] with its own numbers of blobs to a unit either way."""
+        return lattice_noise(
+            self.rng, self.across * np.float32(across), self.down * np.float32(down), octaves
+        )
 
     def image_noise(self, cells: float, octaves: int = 1) -> np.ndarray:
         """Return smooth noise in [0, 1] with ``cells`` blobs across the image, at any scale."""
@@ -78,6 +90,55 @@ class Canvas:
         return total / max(float(total.max()), 1e-6)
 
 
+def lattice_noise(
+    rng: np.random.Generator, across: np.ndarray, down: np.ndarray, octaves: int = 1
+) -> np.ndarray:
+    """Return smooth noise in [0, 1] at any places, with about one blob to a unit.
+
+    The noise is drawn once on a tile and then looked up, so that it follows whatever bends the
+    coordinates. It repeats after 64 units at the latest, with three octaves after 32, with four
+    after 16.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        The source of chance.
+    across, down : np.ndarray
+        Float32 [H, W].
+    octaves : int
+        At most 5. Each further one has blobs of half the size and half the strength.
+    """
+    side, margin = 256, 2
+    # A close view needs a tile with few blobs, each of many pixels; a far one must not repeat.
+    reach = max(float(np.ptp(across)), float(np.ptp(down)))
+    cells = next((count for count in (8, 16, 32) if reach < 0.8 * count), 64)
+    cells = min(cells, side >> octaves)
+    tile = np.zeros((side, side), np.float32)
+    for octave in range(octaves):
+        count = cells << octave
+        # Numbers from the far side go around the edges, or the tile would show its seams.
+        lattice = np.pad(rng.random((count, count), dtype=np.float32), margin, mode="wrap")
+        box = (margin, margin, count + margin, count + margin)
+        smooth = Image.fromarray(lattice).resize((side, side), Image.Resampling.BICUBIC, box)
+        tile += np.asarray(smooth) * np.float32(0.5**octave)
+    tile -= tile.min()
+    numbers = (tile / max(float(tile.max()), 1e-6)).ravel()
+
+    scale, mask = np.float32(side / cells), side - 1
+    right, below = across * scale, down * scale
+    column, row = np.floor(right), np.floor(below)
+    right, below = right - column, below - row
+    left = column.astype(np.int32) & mask
+    after = (left + 1) & mask
+    top = (row.astype(np.int32) & mask) * side
+    bottom = (top + side) & (side * side - 1)
+    upper = numbers.take(top + left)
+    upper += (numbers.take(top + after) - upper) * right
+    lower = numbers.take(bottom + left)
+    lower += (numbers.take(bottom + after) - lower) * right
+    return upper + (lower - upper) * below
+
+
 def fraction(values: np.ndarray) -> np.ndarray:
     """Return the part of each value after the point, in [0, 1)."""
     return values - np.floor(values)
@@ -91,6 +152,11 @@ def from_middle(values: np.ndarray) -> np.ndarray:
 def triangle(values: np.ndarray) -> np.ndarray:
     """Return a triangle wave of period one: 1 at whole numbers, 0 half way between."""
     return np.abs(from_middle(values)) * 2
+
+
+def ridges(noise: np.ndarray) -> np.ndarray:
+    """Return 1 where noise in [0, 1] passes its middle, falling off to 0 at its ends."""
+    return 1 - np.abs(2 * noise - 1)
 
 
 def soft_step(signed_distance: np.ndarray, width: np.ndarray | float) -> np.ndarray:

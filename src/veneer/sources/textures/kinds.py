@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from veneer.sources.textures import patterns
+from veneer.sources.textures import ornaments, patterns, spots, surfaces, threads
 from veneer.sources.textures.canvas import Canvas
 from veneer.sources.textures.colours import PALETTES
 from veneer.sources.textures.patterns import Layers
@@ -15,7 +15,7 @@ from veneer.sources.textures.patterns import Layers
 Palette = tuple[str, ...]
 
 # Two-coloured things with a natural way round: stone and its streaks, a sheet and its holes.
-_STONE: tuple[Palette, ...] = (
+STONE: tuple[Palette, ...] = (
     ("white", "grey"),
     ("white", "black"),
     ("cream", "brown"),
@@ -26,7 +26,7 @@ _STONE: tuple[Palette, ...] = (
     ("pink", "brown"),
     ("beige", "brown"),
 )
-_EARTH: tuple[Palette, ...] = (
+EARTH: tuple[Palette, ...] = (
     ("beige", "brown"),
     ("brown", "black"),
     ("grey", "black"),
@@ -35,7 +35,7 @@ _EARTH: tuple[Palette, ...] = (
     ("white", "black"),
     ("cyan", "brown"),
 )
-_ROCK: tuple[Palette, ...] = (
+ROCK: tuple[Palette, ...] = (
     ("beige", "brown", "cream"),
     ("orange", "cream", "brown"),
     ("grey", "cream", "brown"),
@@ -43,7 +43,7 @@ _ROCK: tuple[Palette, ...] = (
     ("red", "beige", "white"),
     ("grey", "black", "white"),
 )
-_GLASS: tuple[Palette, ...] = (
+GLASS: tuple[Palette, ...] = (
     ("blue", "white"),
     ("cyan", "white"),
     ("purple", "pink"),
@@ -53,7 +53,7 @@ _GLASS: tuple[Palette, ...] = (
     ("pink", "white"),
     ("red", "white"),
 )
-_GEM: tuple[Palette, ...] = (
+GEM: tuple[Palette, ...] = (
     ("purple", "white"),
     ("blue", "white"),
     ("cyan", "white"),
@@ -63,7 +63,7 @@ _GEM: tuple[Palette, ...] = (
     ("red", "pink"),
     ("orange", "cream"),
 )
-_HONEY: tuple[Palette, ...] = (
+HONEY: tuple[Palette, ...] = (
     ("brown", "yellow"),
     ("orange", "yellow"),
     ("orange", "cream"),
@@ -73,7 +73,7 @@ _HONEY: tuple[Palette, ...] = (
     ("blue", "cyan"),
     ("black", "white"),
 )
-_LEAF: tuple[Palette, ...] = (
+LEAF: tuple[Palette, ...] = (
     ("green", "cream"),
     ("green", "yellow"),
     ("red", "cream"),
@@ -82,7 +82,7 @@ _LEAF: tuple[Palette, ...] = (
     ("purple", "pink"),
     ("brown", "beige"),
 )
-_WEB: tuple[Palette, ...] = (
+WEB: tuple[Palette, ...] = (
     ("black", "white"),
     ("blue", "white"),
     ("green", "white"),
@@ -90,14 +90,14 @@ _WEB: tuple[Palette, ...] = (
     ("purple", "white"),
     ("grey", "white"),
 )
-_CLOTH: tuple[Palette, ...] = tuple(
+CLOTH: tuple[Palette, ...] = tuple(
     (name,)
     for name in (
         "red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink",
         "brown", "white", "grey", "beige", "cream",
     )
 )  # fmt: skip
-_SHEET: tuple[Palette, ...] = (
+SHEET: tuple[Palette, ...] = (
     ("grey", "black"),
     ("white", "black"),
     ("beige", "brown"),
@@ -108,7 +108,7 @@ _SHEET: tuple[Palette, ...] = (
     ("cream", "green"),
     ("orange", "purple"),
 )
-_STUDS: tuple[Palette, ...] = (
+STUDS: tuple[Palette, ...] = (
     ("black", "grey"),
     ("brown", "yellow"),
     ("red", "yellow"),
@@ -119,7 +119,7 @@ _STUDS: tuple[Palette, ...] = (
     ("beige", "brown"),
     ("pink", "white"),
 )
-_SCALES: tuple[Palette, ...] = (
+SCALES: tuple[Palette, ...] = (
     ("green", "yellow"),
     ("blue", "cyan"),
     ("cyan", "cream"),
@@ -130,7 +130,7 @@ _SCALES: tuple[Palette, ...] = (
     ("purple", "pink"),
     ("green", "black"),
 )
-_FIBRE: tuple[Palette, ...] = (
+FIBRE: tuple[Palette, ...] = (
     ("beige", "brown"),
     ("cream", "beige"),
     ("brown", "cream"),
@@ -143,6 +143,84 @@ _FIBRE: tuple[Palette, ...] = (
     ("yellow", "grey"),
     ("grey", "white"),
     ("cyan", "white"),
+)
+
+INK: tuple[Palette, ...] = (
+    ("white", "black"),
+    ("cream", "black"),
+    ("white", "grey"),
+    ("white", "blue"),
+    ("beige", "brown"),
+    ("grey", "black"),
+    ("cream", "brown"),
+)
+SKIN: tuple[Palette, ...] = (
+    ("beige", "brown"),
+    ("cream", "brown"),
+    ("pink", "brown"),
+    ("cream", "orange"),
+    ("white", "brown"),
+    ("brown", "black"),
+)
+VEIL: tuple[Palette, ...] = (
+    ("grey", "white"),
+    ("beige", "white"),
+    ("pink", "white"),
+    ("cyan", "white"),
+    ("blue", "white"),
+    ("purple", "pink"),
+    ("brown", "cream"),
+    ("black", "grey"),
+    ("green", "white"),
+)
+LACE: tuple[Palette, ...] = (
+    ("black", "white"),
+    ("grey", "white"),
+    ("beige", "white"),
+    ("brown", "cream"),
+    ("blue", "white"),
+    ("pink", "white"),
+    ("red", "black"),
+    ("white", "black"),
+    ("purple", "white"),
+)
+PELT: tuple[Palette, ...] = (
+    ("brown", "beige"),
+    ("grey", "white"),
+    ("black", "grey"),
+    ("beige", "cream"),
+    ("brown", "orange"),
+    ("grey", "beige"),
+    ("white", "cream"),
+)
+ROAD: tuple[Palette, ...] = (
+    ("grey", "brown", "beige"),
+    ("grey", "black", "white"),
+    ("black", "grey", "brown"),
+    ("brown", "beige", "grey"),
+    ("beige", "brown", "grey"),
+)
+STAIN: tuple[Palette, ...] = (
+    ("white", "brown"),
+    ("cream", "brown"),
+    ("white", "yellow"),
+    ("beige", "brown"),
+    ("grey", "black"),
+    ("white", "red"),
+    ("grey", "orange"),
+    ("blue", "white"),
+    ("cream", "grey"),
+    ("pink", "red"),
+)
+BAKED: tuple[Palette, ...] = (
+    ("brown", "orange"),
+    ("orange", "brown"),
+    ("beige", "brown"),
+    ("yellow", "brown"),
+    ("cream", "orange"),
+    ("white", "grey"),
+    ("brown", "black"),
+    ("yellow", "orange"),
 )
 
 
@@ -175,7 +253,7 @@ class Kind:
     gloss: float = 0.0
 
 
-def _natural(
+def natural(
     pattern: Callable[[Canvas], Layers],
     repeats: tuple[float, float],
     palettes: tuple[Palette, ...],
@@ -195,22 +273,45 @@ KINDS: dict[str, Kind] = {
     "chequered": Kind(patterns.chequered, (5, 14)),
     "zigzagged": Kind(patterns.zigzagged, (4, 11)),
     "grid": Kind(patterns.grid, (5, 14)),
-    "marbled": _natural(patterns.marbled, (2.5, 6), _STONE),
-    "woven": _natural(patterns.woven, (5, 14), _FIBRE),
-    "cracked": _natural(patterns.cracked, (3, 7), _EARTH),
-    "bubbly": _natural(patterns.bubbly, (2.2, 5.5), _GLASS, turns=0.0),
-    "honeycombed": _natural(patterns.honeycombed, (5, 12), _HONEY, gloss=0.3),
+    "marbled": natural(patterns.marbled, (2.5, 6), STONE),
+    "woven": natural(patterns.woven, (5, 14), FIBRE),
+    "cracked": natural(patterns.cracked, (3, 7), EARTH),
+    "bubbly": natural(patterns.bubbly, (2.2, 5.5), GLASS, turns=0.0),
+    "honeycombed": natural(patterns.honeycombed, (5, 12), HONEY, gloss=0.3),
     "spiralled": Kind(patterns.spiralled, (6, 13)),
-    "veined": _natural(patterns.veined, (3, 6), _LEAF),
-    "cobwebbed": _natural(patterns.cobwebbed, (5, 9), _WEB),
-    "crystalline": _natural(patterns.crystalline, (3, 7), _GEM),
-    "scaly": _natural(patterns.scaly, (5, 12), _SCALES, turns=0.3, gloss=0.4),
+    "veined": natural(patterns.veined, (3, 6), LEAF),
+    "cobwebbed": natural(patterns.cobwebbed, (5, 9), WEB),
+    "crystalline": natural(patterns.crystalline, (3, 7), GEM),
+    "scaly": natural(patterns.scaly, (5, 12), SCALES, turns=0.3, gloss=0.4),
     "knitted": Kind(patterns.knitted, (8, 16), turns=0.3),
-    "braided": _natural(patterns.braided, (3, 6), _FIBRE, turns=0.5),
-    "wrinkled": _natural(patterns.wrinkled, (2.5, 6), _CLOTH),
-    "perforated": _natural(patterns.perforated, (6, 14), _SHEET, gloss=0.3),
-    "studded": _natural(patterns.studded, (4, 9), _STUDS, gloss=0.9),
-    "stratified": _natural(patterns.stratified, (3, 7), _ROCK, turns=0.25),
+    "braided": natural(patterns.braided, (3, 6), FIBRE, turns=0.5),
+    "wrinkled": natural(patterns.wrinkled, (2.5, 6), CLOTH),
+    "perforated": natural(patterns.perforated, (6, 14), SHEET, gloss=0.3),
+    "studded": natural(patterns.studded, (4, 9), STUDS, gloss=0.9),
+    "stratified": natural(patterns.stratified, (3, 7), ROCK, turns=0.25),
+    "blotchy": Kind(spots.blotchy, (2, 5)),
+    "bumpy": natural(surfaces.bumpy, (4, 10), CLOTH, gloss=0.3),
+    "crosshatched": natural(threads.crosshatched, (12, 28), INK),
+    "fibrous": natural(threads.fibrous, (2, 5), FIBRE),
+    "flecked": Kind(spots.flecked, (7, 18)),
+    "freckled": natural(spots.freckled, (5, 11), SKIN),
+    "frilly": natural(surfaces.frilly, (3, 7), CLOTH, turns=0.4),
+    "gauzy": natural(threads.gauzy, (3, 8), VEIL),
+    "grooved": natural(surfaces.grooved, (5, 14), CLOTH, gloss=0.4),
+    "interlaced": natural(threads.interlaced, (3, 8), FIBRE),
+    "lacelike": natural(threads.lacelike, (3, 6), LACE),
+    "matted": natural(threads.matted, (2, 5), PELT),
+    "meshed": natural(threads.meshed, (5, 12), SHEET),
+    "paisley": Kind(ornaments.paisley, (2.5, 5)),
+    "pitted": natural(surfaces.pitted, (4, 10), EARTH),
+    "pleated": natural(surfaces.pleated, (5, 14), CLOTH, turns=0.3),
+    "porous": natural(surfaces.porous, (3, 7), EARTH),
+    "potholed": natural(surfaces.potholed, (1.3, 2), ROAD),
+    "smeared": Kind(ornaments.smeared, (2, 5)),
+    "sprinkled": Kind(spots.sprinkled, (5, 11)),
+    "stained": natural(spots.stained, (2, 4), STAIN),
+    "swirly": Kind(ornaments.swirly, (5, 12)),
+    "waffled": natural(surfaces.waffled, (4, 9), BAKED, gloss=0.3),
 }
 
 # The kinds of the default sample: those hardest to take for one another.

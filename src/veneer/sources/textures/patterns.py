@@ -47,12 +47,15 @@ class Layers:
         Added brightness as a share of the colour: -1 is black, 0 leaves the colour alone.
     accent : np.ndarray or None
         1 where a third colour covers the other two; None leaves it out.
+    cover : np.ndarray or None
+        0 where there is nothing and whatever lies behind shows; None is a surface without gaps.
     """
 
     blend: np.ndarray
     relief: np.ndarray | None = None
     tone: np.ndarray | None = None
     accent: np.ndarray | None = None
+    cover: np.ndarray | None = None
 
 
 def striped(canvas: Canvas) -> Layers:
