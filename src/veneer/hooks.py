@@ -30,6 +30,7 @@ from veneer.encoders.config import (
 from veneer.encoders.weights import require_weights
 from veneer.errors import VeneerError, find_veneer_error
 from veneer.parameters import Parameters
+from veneer.pretraining.ingredients import require_packages
 from veneer.projects import Projects
 from veneer.resolvers import resolvers
 from veneer.sources.options import parted
@@ -105,6 +106,9 @@ def require_inputs(
         from veneer.finetuning.objectives import check_objective
 
         check_objective(parameters.finetuning)
+    if "clip_art" in pipeline.datasets():
+        require_packages()
+        catalog["clip_art"].require()
     if "projects" in pipeline.datasets():
         for encoder in parameters.comparison.encoders or []:
             resolve_encoder(encoder, parameters.encoders)

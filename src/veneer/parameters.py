@@ -19,6 +19,7 @@ from veneer.finetuning.options import FinetuningOptions
 from veneer.heads.fusion import Fusion
 from veneer.heads.registry import FORMATS
 from veneer.images import MAX_PIXELS
+from veneer.pretraining.options import PretrainingOptions
 from veneer.retrieval.options import RetrievalOptions
 from veneer.sources.options import ArchiveOptions, Options, Parted, Positive, SourceOptions
 
@@ -284,6 +285,8 @@ class Parameters(Options):
     encoder: Any = None
     comparison_name: Any = None
     tuned: Any = None
+    pretrained: Any = None
+    clip_art: Any = None
 
     encoders: dict[str, EncoderConfig]
     seed: Annotated[int, Field(ge=0)]
@@ -303,4 +306,5 @@ class Parameters(Options):
     registration: RegistrationOptions
     comparison: ComparisonOptions
     finetuning: FinetuningOptions
+    pretraining: PretrainingOptions
     reporting: ReportingOptions

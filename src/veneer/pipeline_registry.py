@@ -10,6 +10,7 @@ from veneer.pipelines import (
     finetuning,
     modeling,
     prediction,
+    pretraining,
     registration,
     reporting,
     retrieval,
@@ -32,5 +33,6 @@ def register_pipelines() -> dict[str, Pipeline]:
         "registration": registration.create_pipeline(),
         "finetuning": finetuning.create_pipeline(),
         "comparison": comparison.create_pipeline(),
+        "pretraining": pretraining.create_pipeline(),
     }
     return {**pipelines, **others, "__default__": default}

@@ -123,7 +123,7 @@ def test_stdout_carries_only_what_was_asked_for_even_from_a_subfolder(project):
     assert done.returncode == 0, done.stderr
     names = [line.removeprefix("- ") for line in done.stdout.split("\n") if line.strip()]
     stages = ["data_processing", "download", "embedding", "finetuning", "modeling", "prediction"]
-    others = ["registration", "reporting", "retrieval"]
+    others = ["pretraining", "registration", "reporting", "retrieval"]
     assert names == ["__default__", "comparison", *stages, *others]
 
 

@@ -136,6 +136,21 @@ def log_finetuning(card: dict, metrics: dict) -> None:
 
 
 @_when_tracked
+def log_pretraining(part: str, step: int, metrics: dict[str, float]) -> None:
+    """Losses and measures of a part of an encoder that is being made."""
+    mlflow.log_metrics(
+        {f"{part}.{key}": value for key, value in metrics.items() if key != "step"}, step=step
+    )
+
+
+@_when_tracked
+def log_pretrained(path: str, metrics: dict[str, float]) -> None:
+    """What was measured of an encoder that was made, and its card; not its weights."""
+    mlflow.log_metrics({f"pretrained.{key}": value for key, value in metrics.items()})
+    mlflow.log_artifact(str(Path(path) / "README.md"))
+
+
+@_when_tracked
 def log_head(name: str, classifier: Classifier, example: np.ndarray) -> None:
     """A head's own files, and, where MLflow has a flavour for it, a model with its signature.
 

@@ -1,0 +1,95 @@
+"""What may stand under ``pretraining`` in the parameters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from veneer.sources.options import Options, Positive
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Above = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class CorpusOptions(Options):
+    """How many texts are drawn of each sort; see :func:`veneer.pretraining.corpus.build_corpus`."""
+
+    glosses: Count
+    textures: Count
+    everyday: Count
+    phrases: Count
+    products: Count
+    waste: Count
+
+
+class TowerOptions(Options):
+    """What a text tower is, and how long it learns; see ``pretraining.yml``."""
+
+    width: Positive
+    heads: Positive
+    layers: Positive
+    batch: Positive
+    bag_steps: Positive
+    steps: Positive
+    rounded_from: Share
+    prompts_from: Share
+    bag_rate: Above
+    table_rate: Above
+    rate: Above
+    every: Positive
+
+    @model_validator(mode="after")
+    def _heads_part_the_width(self) -> TowerOptions:
+        if self.width % self.heads:
+            raise ValueError(f"{self.heads} heads cannot share a width of {self.width}")
+        return self
+
+
+class LaneOptions(Options):
+    """How many lanes start after each stage; see :func:`veneer.pretraining.lanes.lay_lanes`."""
+
+    after_stage: dict[Literal[3, 4, 5, 6], Count]
+    pictures: Positive
+
+
+class HeadOptions(Options):
+    """How an image head is trained; see ``pretraining.yml``."""
+
+    steps: Positive
+    batch: Positive
+    rate: Above
+    hidden_rate: Above
+    textures: Share | Above
+    mixing: Share
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    colours: Annotated[float, Field(ge=0)]
+
+
+class PretrainingOptions(Options):
+    """From what, how large and for how long; see ``pretraining.yml``."""
+
+    pictures: Positive
+    width: Annotated[int, Field(ge=2)]
+    shared: Positive
+    whitening: Share
+    corpus: CorpusOptions
+    text: TowerOptions
+    lanes: LaneOptions
+    heads: Annotated[list[HeadOptions], Field(min_length=1)]
+    average: list[Annotated[float, Field(ge=0)]]
+    image_weight: Above
+    lane_weight: Above
+    threads: Positive
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> PretrainingOptions:
+        if len(self.average) != len(self.heads) + 1 or abs(sum(self.average) - 1) > 1e-6:
+            raise ValueError(
+                "average has one share for each of the heads, and one for the start; "
+                "together they are 1"
+            )
+        if not self.shared < self.width:
+            raise ValueError("width is larger than shared")
+        return self
