@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 from kedro.io import AbstractDataset
@@ -77,8 +76,8 @@ class ClipArtDataset(AbstractDataset[None, list[Path]]):
 class PretrainedEncoderDataset(AbstractDataset[dict[str, bytes], str]):
     """An open_clip model folder.
 
-    Saving takes its files and writes them as a whole, in the place of a folder that was there;
-    loading gives its path, by which it is opened.
+    Saving takes its files and writes them as a whole. Another encoder of that name is not replaced:
+    vectors of it may lie about. Loading gives its path, by which it is opened.
 
     Parameters
     ----------
@@ -96,16 +95,20 @@ class PretrainedEncoderDataset(AbstractDataset[dict[str, bytes], str]):
 
     def save(self, data: dict[str, bytes]) -> None:
         """Write all files, then give the folder its name."""
-        if self._exists() and all(
-            (self._path / name).is_file() and (self._path / name).read_bytes() == content
-            for name, content in data.items()
-        ):
-            return
-        with making_folder(self._path) as temporary:
-            for name, content in data.items():
-                (temporary / name).write_bytes(content)
-            if self._path.exists():
-                shutil.rmtree(self._path)
+        if not self._exists():
+            with making_folder(self._path) as temporary:
+                for name, content in data.items():
+                    (temporary / name).write_bytes(content)
+        elif any(self._differs(name, content) for name, content in data.items()):
+            raise VeneerError(
+                f"Writing the encoder {self._path}: there is another one of this name. Delete "
+                "it, or give this one another name: --params pretrained=... What leads to it is "
+                "kept, so that this takes minutes."
+            )
+
+    def _differs(self, name: str, content: bytes) -> bool:
+        file = self._path / name
+        return not file.is_file() or file.read_bytes() != content
 
     def _exists(self) -> bool:
         return self._path.is_dir()

@@ -1,0 +1,48 @@
+"""What several modules look at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pretrained import draw_clip_art
+
+
+@pytest.fixture(scope="session")
+def clip_art(tmp_path_factory):
+    """Four cut-outs, in their order."""
+    from veneer.pretraining.pictures import find_clip_art
+
+    return find_clip_art(draw_clip_art(tmp_path_factory.mktemp("clip_art")))
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """Drawn pictures of all kinds: uint8 [96, 224, 224, 3]."""
+    from veneer.sources.textures import KINDS, MATERIALS, photograph
+
+    kinds, materials = list(KINDS), list(MATERIALS)
+    pictures = [photograph([1, number], kinds[number % 47]) for number in range(48)]
+    pictures += [photograph([2, number], None, materials[number]) for number in range(24)]
+    pictures += [photograph([3, number]) for number in range(24)]
+    return np.stack([picture.pixels for picture in pictures])
+
+
+@pytest.fixture(scope="session")
+def trunk():
+    """The real trunk, on one thread."""
+    import torch
+
+    from veneer.pretraining.trunk import load_trunk
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield load_trunk()[0]
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def calibration(trunk, drawn):
+    """What the trunk sees of them."""
+    from veneer.pretraining.lanes import calibrate
+
+    return calibrate(trunk, np.split(drawn, 3))
