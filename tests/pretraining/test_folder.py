@@ -9,8 +9,8 @@ import open_clip
 import pytest
 import safetensors.torch
 import torch
-from pretrained import options
 from PIL import Image
+from pretrained import options
 from support import noise_image
 
 from veneer.pretraining import folder
