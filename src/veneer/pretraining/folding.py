@@ -40,13 +40,13 @@ def fold_trunk(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """
     state = {name: value.clone() for name, value in state.items() if "classifier" not in name}
     names = list(state)
-    for place, name in enumerate(names):
+    for name, follower in zip(names, [*names[1:], ""], strict=True):
         weight = state[name]
         if weight.ndim != 4:
             continue
-        norm = names[place + 1].rpartition(".")[0]
+        norm = follower.rpartition(".")[0]
         if ".bn" not in f".{norm}":
-            raise ValueError(f"{name} is followed by {norm}, which is no BatchNorm")
+            raise ValueError(f"{name} is followed by {follower!r}, which is no BatchNorm's")
         scale = weight.abs().amax((1, 2, 3)).clamp_min(1e-8) / LARGEST
         state[name] = whole_numbers(weight, scale[:, None, None, None])
         state[f"{norm}.weight"] = state[f"{norm}.weight"] * scale

@@ -71,12 +71,7 @@ def look(
         None takes one a core.
     """
     chunks = range(-(-count // CHUNK))
-    made_from = {
-        "format": FORMAT,
-        "trunk": _digest(trunk),
-        "seed": list(seed),
-        "clip art": digest_of([(path.name, path.stat().st_size) for path in clip_art]),
-    }
+    made_from = {"trunk": _digest(trunk), **drawn_from(seed, clip_art)}
     missing = [chunk for chunk in chunks if work.find(_name(chunk), made_from) is None]
     if missing:
         # Read by every process; it may well be there from an interrupted run.
@@ -89,6 +84,15 @@ def look(
         for record in json.loads(bytes(tensors["pictures"].numpy()))
     ]
     return Seen(torch.cat([tensors["features"].float() for tensors in found]), pictures)
+
+
+def drawn_from(seed: Sequence[int], clip_art: Sequence[Path]) -> dict[str, Any]:
+    """What pictures follow from, beside their numbers: JSON values."""
+    return {
+        "format": FORMAT,
+        "seed": list(seed),
+        "clip art": digest_of([(path.name, path.stat().st_size) for path in clip_art]),
+    }
 
 
 def _look_apart(

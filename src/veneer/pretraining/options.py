@@ -8,6 +8,11 @@ from pydantic import Field, model_validator
 
 from veneer.sources.options import Options, Positive
 
+# Of the space of texts, and of what the trunk sees.
+_TEXT_WIDTH, _IMAGE_WIDTH = 512, 1280
+# Widening leaves `width + shared - 2` hidden units to what is shared, of which 1000 are classes.
+_LEAST = 1002
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Above = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -92,4 +97,13 @@ class PretrainingOptions(Options):
             )
         if not self.shared < self.width:
             raise ValueError("width is larger than shared")
+        if self.shared > _TEXT_WIDTH:
+            raise ValueError(f"shared is {_TEXT_WIDTH} at most: texts have no more dimensions")
+        if self.width - self.shared > _IMAGE_WIDTH:
+            raise ValueError(f"width is {_IMAGE_WIDTH} above shared at most: images have no more")
+        if self.width + self.shared < _LEAST:
+            raise ValueError(
+                f"width and shared are {_LEAST} together at least, so that the image head has a "
+                "hidden unit for each of ImageNet's classes"
+            )
         return self

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ import numpy as np
 from PIL import Image
 
 from veneer.errors import VeneerError
-from veneer.pipelines import tracking
 from veneer.pretraining.options import PretrainingOptions
 from veneer.pretraining.work import Work, digest_of
 
@@ -114,6 +114,7 @@ def teach_text_tower(
     -------
     TextTower
     """
+    from veneer.pipelines import tracking
     from veneer.pretraining.text_tower import distil
 
     tower = distil(
@@ -137,11 +138,15 @@ def lay_lanes(
     import torch
 
     from veneer.pretraining import lanes
-    from veneer.pretraining.looking import batches
+    from veneer.pretraining.looking import batches, drawn_from
     from veneer.pretraining.trunk import load_trunk
 
     trunk, source = load_trunk()
-    made_from = {"source": source, "options": pretraining.lanes.model_dump(), "seed": seed}
+    made_from = {
+        "source": source,
+        "options": pretraining.lanes.model_dump(),
+        "pictures": drawn_from((seed, _CALIBRATION), clip_art),
+    }
 
     def lay() -> dict[str, Any]:
         pictures = batches(range(pretraining.lanes.pictures), (seed, _CALIBRATION), clip_art)
@@ -186,6 +191,7 @@ def train_image_heads(
     -------
     ImageHead
     """
+    from veneer.pipelines import tracking
     from veneer.pretraining import image_head, lanes, targets
     from veneer.pretraining.arithmetic import reproducible
     from veneer.pretraining.examples import examples_of, prompts_of
@@ -198,12 +204,13 @@ def train_image_heads(
     place = _placer(embed, lessons)
     examples = examples_of(seen, place, (seed, _CAPTIONS))
     prompts = prompts_of(place)
+    colours = min(lanes.COLOURS, pretraining.lanes.after_stage.get(3, 0))
     with reproducible(seed, pretraining.threads):
         start = image_head.conse_start(
             classifier,
             meant,
             seen.features,
-            trunk.lanes[: lanes.COLOURS],
+            trunk.lanes[:colours],
             shared_hidden(pretraining.width, pretraining.shared),
             seed,
         )
@@ -295,6 +302,8 @@ def draw_sheet(clip_art: list[Path], seed: int) -> dict[str, Image.Image]:
 
 def track(path: str, metrics: dict[str, float], figures: dict[str, Image.Image]) -> None:
     """The card, what was measured, and the sheet, to MLflow."""
+    from veneer.pipelines import tracking
+
     logger.info("the encoder is in %s; use it as --params encoder=%s", path, path)
     tracking.log_pretrained(path, metrics)
     tracking.log_pictures("pretraining", figures)
@@ -304,14 +313,22 @@ def _asked(work: Work, name: str, texts: Sequence[str]) -> np.ndarray:
     """The teacher's vectors of texts, from disk where they were asked for before."""
     import torch
 
-    from veneer.pretraining.teacher import WEIGHTS_SHA256, Teacher
+    from veneer.pretraining.teacher import WEIGHTS_SHA256
 
     made_from = {"teacher": WEIGHTS_SHA256, "texts": digest_of(list(texts))}
 
     def ask() -> dict:
-        return {"vectors": torch.from_numpy(Teacher(work.folder).embed(list(texts)))}
+        return {"vectors": torch.from_numpy(_teacher(work.folder).embed(list(texts)))}
 
     return work.kept(name, made_from, ask)["vectors"].numpy()
+
+
+@lru_cache(1)
+def _teacher(folder: Path) -> Any:
+    """Opened once: prompts are asked for by the handful, a hundred times."""
+    from veneer.pretraining.teacher import Teacher
+
+    return Teacher(folder)
 
 
 def _asker(work: Work) -> Callable[[Sequence[str]], np.ndarray]:
