@@ -38,7 +38,7 @@ SMALL = {
         ("glosses", "textures", "everyday", "phrases", "products", "waste"), 20
     ),
     "text": {"batch": 64, "bag_steps": 20, "steps": 10, "every": 10, "width": 64, "layers": 2},
-    "lanes": {"after_stage": {3: 3, 5: 2}, "pictures": 40},
+    "lanes": {"textures": {4: 1, 5: 2}, "pictures": 40},
     "heads": {"steps": 5, "batch": 32},
 }
 

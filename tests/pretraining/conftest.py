@@ -17,13 +17,13 @@ def clip_art(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def drawn():
-    """Drawn pictures of all kinds: uint8 [96, 224, 224, 3]."""
+    """Drawn pictures of all kinds: uint8 [96, 256, 256, 3]."""
     from veneer.sources.textures import KINDS, MATERIALS, photograph
 
-    kinds, materials = list(KINDS), list(MATERIALS)
-    pictures = [photograph([1, number], kinds[number % 47]) for number in range(48)]
-    pictures += [photograph([2, number], None, materials[number]) for number in range(24)]
-    pictures += [photograph([3, number]) for number in range(24)]
+    kinds, materials, side = list(KINDS), list(MATERIALS), 256
+    pictures = [photograph([1, number], kinds[number % 47], None, side) for number in range(48)]
+    pictures += [photograph([2, number], None, materials[number], side) for number in range(24)]
+    pictures += [photograph([3, number], None, None, side) for number in range(24)]
     return np.stack([picture.pixels for picture in pictures])
 
 

@@ -10,12 +10,14 @@ from veneer.encoders.clip_tokens import clip_tokenizer
 from veneer.pretraining import folding
 from veneer.pretraining.folding import (
     as_stored,
+    correct_means,
     fold_head,
     fold_text,
     fold_trunk,
     whole_numbers,
 )
 from veneer.pretraining.image_head import ImageHead
+from veneer.pretraining.lanes import _enlarged
 from veneer.pretraining.text_tower import make_tower
 from veneer.pretraining.trunk import as_input, bare_trunk
 
@@ -36,9 +38,14 @@ def loaded(model, state):
     return missing
 
 
+def _larger(trunk):
+    """The trunk in the size that it is folded in, without lanes."""
+    return _enlarged(trunk).state_dict()
+
+
 @needs_the_trunk
 def test_a_folded_trunk_sees_the_same(trunk, drawn):
-    folded = fold_trunk(trunk.state_dict())
+    folded = fold_trunk(_larger(trunk))
     again = bare_trunk()
     assert loaded(again, folded) == ["classifier.weight", "classifier.bias"]
     pictures = drawn[::12]
@@ -49,12 +56,31 @@ def test_a_folded_trunk_sees_the_same(trunk, drawn):
 
 
 @needs_the_trunk
+def test_what_rounding_shifts_is_taken_back(trunk, drawn):
+    state = _larger(trunk)
+    folded = fold_trunk(state)
+    corrected = correct_means(state, folded, drawn[1::12])
+    changed = {name for name, each in folded.items() if not torch.equal(each, corrected[name])}
+    assert changed
+    assert all(name.endswith(".bias") for name in changed)
+    before, rounded, again = bare_trunk(state), bare_trunk(), bare_trunk()
+    loaded(rounded, folded)
+    loaded(again, corrected)
+    pictures = drawn[::12]  # others than those it was corrected on
+    expected = pooled(before, pictures)
+    likeness = cosine_similarity(expected, pooled(again, pictures))
+    assert likeness.mean() > 0.997
+    worse = cosine_similarity(expected, pooled(rounded, pictures))
+    assert (1 - likeness).mean() < 0.3 * (1 - worse).mean()
+
+
+@needs_the_trunk
 def test_only_the_rounding_is_lost_in_a_trunk(trunk, drawn, monkeypatch):
     monkeypatch.setattr(
         "veneer.pretraining.folding.whole_numbers", lambda each, scale: each / scale
     )
     again = bare_trunk()
-    again.load_state_dict(fold_trunk(trunk.state_dict()), strict=False)
+    again.load_state_dict(fold_trunk(_larger(trunk)), strict=False)
     before, after = pooled(trunk, drawn[:4]), pooled(again, drawn[:4])
     assert cosine_similarity(before, after).min() > 0.99999
 
@@ -125,7 +151,7 @@ def test_a_folded_text_tower_says_the_same(tower, monkeypatch, rounded):
     if not rounded:
         monkeypatch.setattr(folding, "whole_numbers", lambda each, scale: each / scale)
     folded = fold_text(before.state_dict(), scale, turn)
-    after = type(before)(77, 49408, width=64, heads=4, layers=2, output_dim=600)
+    after = type(before)(77, 49408, width=64, heads=4, layers=2, output_dim=600, ls_init_value=1.0)
     assert set(loaded(after, folded)) <= {"attn_mask"}
     tokens = torch.from_numpy(clip_tokenizer(77)(TEXTS).astype(np.int64))
     with torch.inference_mode():
@@ -134,7 +160,7 @@ def test_a_folded_text_tower_says_the_same(tower, monkeypatch, rounded):
     if rounded:
         whole = {name for name, each in folded.items() if each.dtype == torch.int8}
         assert {"token_embedding.weight", "text_projection"} <= whole
-        assert len(whole) == 2 + 2 * 2
+        assert len(whole) == 2 + 2 * 4
         table = folded["token_embedding.weight"].float() * scale
         torch.testing.assert_close(table, before.token_embedding.weight.detach())
 

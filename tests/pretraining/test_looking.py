@@ -141,7 +141,7 @@ def test_batches_are_as_the_trunk_takes_them(clip_art, monkeypatch):
     monkeypatch.setattr(looking, "BATCH", 3)
     noted = []
     found = list(batches(range(4), SEED, clip_art, noted.append))
-    assert [each.shape for each in found] == [(3, 224, 224, 3), (1, 224, 224, 3)]
+    assert [each.shape for each in found] == [(3, 256, 256, 3), (1, 256, 256, 3)]
     np.testing.assert_array_equal(
         np.concatenate(found), np.stack([picture.pixels for picture in noted])
     )

@@ -27,7 +27,7 @@ CLIP_ART = 17  # the number of the first picture that is one
 @pytest.fixture
 def quickly(monkeypatch):
     """Textures that are black and photographs that are noise."""
-    black, noise = np.zeros((224, 224, 3), np.uint8), noise_image(0, (300, 260))
+    black, noise = np.zeros((256, 256, 3), np.uint8), noise_image(0, (300, 260))
 
     def draw_nothing(entropy, attribute, material, size):
         return Photograph(black, attribute, material, ("red",))
@@ -41,7 +41,7 @@ def test_a_picture_follows_from_the_seed_and_its_number_alone(clip_art):
     row = list(draw(range(14, 21), (0, 2), clip_art))
     for number in (15, 16, 17, 18, 19, 20):
         (alone,) = draw([number], (0, 2), clip_art)
-        assert alone.pixels.shape == (224, 224, 3)
+        assert alone.pixels.shape == (256, 256, 3)
         assert alone.pixels.dtype == np.uint8
         np.testing.assert_array_equal(alone.pixels, row[number - 14].pixels)
         assert alone.source == row[number - 14].source
@@ -82,7 +82,7 @@ def test_all_attributes_and_materials_take_turns(quickly, clip_art):
 
 def test_drawn_pictures_are_those_of_the_synthesiser(clip_art):
     picture, *_ = draw([3], (5, 2), clip_art)
-    again = photograph([5, 2, 3], picture.attribute, picture.material, 224)
+    again = photograph([5, 2, 3], picture.attribute, picture.material, 256)
     np.testing.assert_array_equal(picture.pixels, again.pixels)
     assert picture.colours == again.colours
 

@@ -19,7 +19,7 @@ def pixels(name):
     import skimage
 
     with Image.open(Path(skimage.__file__).parent / "data" / name) as picture:
-        return np.asarray(picture.convert("RGB").resize((224, 224)))
+        return np.asarray(picture.convert("RGB").resize((256, 256)))
 
 
 @needs_the_trunk
@@ -57,10 +57,10 @@ def test_its_source_is_named_by_the_hash_of_its_file():
 
 
 def test_pictures_become_numbers_around_zero():
-    pictures = np.zeros((2, 224, 224, 3), np.uint8)
+    pictures = np.zeros((2, 256, 256, 3), np.uint8)
     pictures[1, :, :, 2] = 255
     given = as_input(pictures)
-    assert given.shape == (2, 3, 224, 224)
+    assert given.shape == (2, 3, 256, 256)
     assert given.is_contiguous(memory_format=torch.channels_last)
     assert given[0].unique().tolist() == [-1]
     assert given[1].mean((1, 2)).tolist() == [-1, -1, 1]

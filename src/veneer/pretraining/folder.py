@@ -16,14 +16,18 @@ from veneer.pretraining import folding
 from veneer.pretraining.image_head import SCALE
 from veneer.pretraining.options import PretrainingOptions
 from veneer.pretraining.text_tower import CONTEXT, Lesson, TextTower
-from veneer.pretraining.trunk import ARCHITECTURE, IMAGE_SIZE, as_input, bare_trunk
+from veneer.pretraining.trunk import IMAGE_SIZE, LARGER, as_input, bare_trunk
 from veneer.pretraining.widening import Widened
 
 CONFIG, WEIGHTS = "open_clip_config.json", "open_clip_model.safetensors"
 
 
 def tensors(
-    trunk: dict[str, torch.Tensor], wide: Widened, tower: TextTower, basis: np.ndarray
+    trunk: dict[str, torch.Tensor],
+    wide: Widened,
+    tower: TextTower,
+    basis: np.ndarray,
+    pictures: np.ndarray,
 ) -> dict[str, torch.Tensor]:
     """All that the file of weights holds, under open_clip's names.
 
@@ -34,10 +38,13 @@ def tensors(
     wide : Widened
     tower : TextTower
     basis : float32 array [512, shared]
+    pictures : uint8 array [n, 256, 256, 3]
+        Of any sort, on which the folded trunk is to give what it gave, on average.
     """
     # What comes from a file is in another order than timm's, by which folding goes.
     ordered = bare_trunk(trunk).state_dict()
-    image = {f"trunk.{name}": each for name, each in folding.fold_trunk(ordered).items()}
+    folded = folding.correct_means(ordered, folding.fold_trunk(ordered), pictures)
+    image = {f"trunk.{name}": each for name, each in folded.items()}
     image |= {f"head.mlp.{name}": each for name, each in folding.fold_head(wide.head).items()}
     found = {f"visual.{name}": each for name, each in image.items()}
     found |= folding.fold_text(tower.weights, tower.scale, basis @ wide.turn)
@@ -52,7 +59,7 @@ def files(tensors: dict[str, torch.Tensor], options: PretrainingOptions) -> dict
         "model_cfg": {
             "embed_dim": options.width,
             "vision_cfg": {
-                "timm_model_name": ARCHITECTURE,
+                "timm_model_name": LARGER,
                 "timm_model_pretrained": False,
                 "timm_pool": "avg",
                 "timm_proj": "mlp",
@@ -64,6 +71,7 @@ def files(tensors: dict[str, torch.Tensor], options: PretrainingOptions) -> dict
                 "width": options.text.width,
                 "heads": options.text.heads,
                 "layers": options.text.layers,
+                "ls_init_value": 1.0,  # the file has the true ones
             },
         },
         "preprocess_cfg": {
@@ -98,7 +106,7 @@ def check(
         As in :func:`tensors`.
     measured : Lesson
         Texts that were not learnt.
-    pictures : uint8 array [n, 224, 224, 3]
+    pictures : uint8 array [n, 256, 224, 3]
 
     Returns
     -------

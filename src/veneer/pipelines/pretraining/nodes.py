@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 # Everything is drawn from the run's seed and one of these.
 _CALIBRATION, _PICTURES, _CAPTIONS, _SHEET = range(1, 5)
 _LANES = "lanes"  # beside the trunk's own tensors
-_SHEET_PICTURES, _CHECKED_PICTURES = 120, 32
+_SHEET_PICTURES, _SOME_PICTURES = 120, 32
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,9 @@ def lay_lanes(
     def lay() -> dict[str, Any]:
         pictures = batches(range(pretraining.lanes.pictures), (seed, _CALIBRATION), clip_art)
         seen = lanes.calibrate(trunk, pictures)
-        laid = lanes.lay_lanes(trunk, seen, dict(pretraining.lanes.after_stage))
-        logger.info("lanes take %s of what is read of each stage's stream", laid.lost)
+        laid = lanes.lay_lanes(
+            trunk, seen, pretraining.lanes.colours, dict(pretraining.lanes.textures)
+        )
         return {_LANES: torch.tensor(laid.lanes), **laid.trunk.state_dict()}
 
     kept = work.kept("trunk", made_from, lay)
@@ -192,7 +193,7 @@ def train_image_heads(
     ImageHead
     """
     from veneer.pipelines import tracking
-    from veneer.pretraining import image_head, lanes, targets
+    from veneer.pretraining import image_head, targets
     from veneer.pretraining.arithmetic import reproducible
     from veneer.pretraining.examples import examples_of, prompts_of
     from veneer.pretraining.trunk import bare_trunk
@@ -204,13 +205,12 @@ def train_image_heads(
     place = _placer(embed, lessons)
     examples = examples_of(seen, place, (seed, _CAPTIONS))
     prompts = prompts_of(place)
-    colours = min(lanes.COLOURS, pretraining.lanes.after_stage.get(3, 0))
     with reproducible(seed, pretraining.threads):
         start = image_head.conse_start(
             classifier,
             meant,
             seen.features,
-            trunk.lanes[:colours],
+            trunk.lanes[: pretraining.lanes.colours],
             shared_hidden(pretraining.width, pretraining.shared),
             seed,
         )
@@ -267,9 +267,11 @@ def assemble(
             pretraining.lane_weight,
             seed,
         )
-        tensors = folder.tensors(trunk.state, wide, tower, lessons.basis)
-        files = folder.files(tensors, pretraining)
-        pictures = next(batches(range(_CHECKED_PICTURES), (seed, _SHEET), clip_art))
+        some = next(batches(range(_SOME_PICTURES), (seed, _CALIBRATION), clip_art))
+        files = folder.files(
+            folder.tensors(trunk.state, wide, tower, lessons.basis, some), pretraining
+        )
+        pictures = next(batches(range(_SOME_PICTURES), (seed, _SHEET), clip_art))
         metrics = folder.check(files, trunk.state, wide, lessons.basis, lessons.measured, pictures)
     logger.info(
         "%.1f MB; the cosine of texts to their targets is %.3f, that of pictures to what they were "

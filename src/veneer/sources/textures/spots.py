@@ -119,6 +119,20 @@ def blotchy(canvas: Canvas) -> Layers:
     )
 
 
+def mottled(canvas: Canvas) -> Layers:
+    """Draw a surface mottled at all sizes, as sponged paint, stone or a stained wall."""
+    rng = canvas.rng
+    noise = canvas.noise(rng.uniform(0.4, 1.3), 5)
+    blend = np.clip(0.5 + (noise - rng.uniform(0.4, 0.6)) * rng.uniform(1.2, 5), 0, 1)
+    accent = None
+    if canvas.chance(0.5):
+        patches = canvas.noise(rng.uniform(0.5, 1), 4) - rng.uniform(0.5, 0.65)
+        accent = rng.uniform(0.4, 0.9) * soft_step(patches, rng.uniform(0.05, 0.2))
+    fine = canvas.image_noise(canvas.across.shape[0] / rng.uniform(2, 8), 2)
+    tone = rng.uniform(0.05, 0.3) * (fine - 0.5) + 0.3 * (canvas.noise(0.4, 3) - 0.5)
+    return Layers(blend.astype(np.float32), 0.03 * noise, tone.astype(np.float32), accent)
+
+
 def camouflage(canvas: Canvas) -> Layers:
     """Draw hard-edged flowing patches in three colours, as on camouflage or a cow's hide."""
     stretch = canvas.rng.uniform(0.5, 1.0)

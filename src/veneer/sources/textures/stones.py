@@ -113,6 +113,24 @@ def road_cracks(canvas: Canvas) -> Layers:
     return Layers(blend, relief, 0.3 * (speckle - 0.5) + 0.2 * (canvas.noise(0.4, 3) - 0.5))
 
 
+def ground_cracks(canvas: Canvas) -> Layers:
+    """Draw bare ground that cracks part into plates, and finer ones into smaller plates."""
+    rng = canvas.rng
+    across = canvas.across + 0.4 * (canvas.noise(1.2, 4) - _HALF)
+    down = canvas.down + 0.4 * (canvas.noise(1.2, 4) - _HALF)
+    blend = np.zeros_like(across)
+    for finer, width, strength in ((0.5, 0.028, 1.0), (1.1, 0.03, 0.85), (2.4, 0.035, 0.6)):
+        cells = scattered_cells(rng, across * np.float32(finer), down * np.float32(finer), 0.48)
+        open_here = width * (0.2 + 1.5 * canvas.noise(0.8, 2))
+        line = soft_step(open_here - cells.border, canvas.pixel * np.float32(1.2 * finer))
+        keep = 1 if finer < 1 else canvas.noise(0.4) > rng.uniform(0.2, 0.6)
+        blend = np.maximum(blend, strength * line * keep)
+    speckle = canvas.image_noise(canvas.across.shape[0] / rng.uniform(1.5, 3))
+    relief = -0.18 * blend + 0.05 * canvas.noise(4, 3)
+    tone = 0.35 * (speckle - 0.5) + 0.2 * (canvas.noise(0.7, 3) - 0.5) - 0.3 * blend
+    return Layers(blend.astype(np.float32), relief, tone.astype(np.float32))
+
+
 def shards(canvas: Canvas) -> Layers:
     """Draw long crystal blades that cross each other, each with a bright and a dark face."""
     rng = canvas.rng
@@ -137,6 +155,33 @@ def shards(canvas: Canvas) -> Layers:
         np.copyto(tone, 0.6 * level - 0.45 + 0.04 * number, where=inside)
         np.copyto(relief, (width - np.abs(aside)) * 0.7 / finer + 0.05 * number, where=inside)
     return Layers(blend, relief, np.clip(tone, -0.6, 0.3))
+
+
+def clear_crystals(canvas: Canvas) -> Layers:
+    """Draw a mass of clear crystals, lit through: faces at all angles, some bright, no outlines."""
+    rng = canvas.rng
+    sway = 0.2 * (canvas.noise(0.7, 2) - _HALF)
+    level, shine = np.zeros_like(sway), np.zeros_like(sway)
+    for finer, share in ((0.45, 1.0), (1.0, 0.8), (2.2, 0.45)):
+        turn, stretch = rng.uniform(0, np.pi), np.float32(rng.uniform(1.1, 2.6))
+        cosine, sine = np.float32(np.cos(turn) * finer), np.float32(np.sin(turn) * finer)
+        cells = scattered_cells(
+            rng,
+            canvas.across * cosine + canvas.down * sine + sway,
+            (canvas.down * cosine - canvas.across * sine) * stretch - sway,
+            0.49,
+        )
+        lean_right, lean_below = cells.random(rng) - _HALF, cells.random(rng) - _HALF
+        facing = cells.right * lean_right + cells.below * lean_below
+        level += np.float32(share) * (cells.random(rng) - _HALF + 1.4 * facing)
+        bright = (cells.random(rng) > 0.87) * np.clip(0.8 + 2 * facing, 0, 1)
+        shine = np.maximum(shine, np.float32(share) * bright)
+    level = (level - level.min()) / max(float(np.ptp(level)), 1e-6)
+    mist = canvas.noise(0.5, 3)
+    depth = np.float32(rng.uniform(0.5, 1.3))
+    blend = np.clip(1.3 * level - 0.25 + 0.5 * shine + 0.3 * (mist - 0.5), 0, 1)
+    tone = depth * (level - 0.55) + 0.3 * (mist - 0.5) + 0.25 * shine
+    return Layers(blend.astype(np.float32), tone=np.clip(tone, -0.7, 0.4).astype(np.float32))
 
 
 def quartz(canvas: Canvas) -> Layers:

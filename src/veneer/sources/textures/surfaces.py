@@ -85,6 +85,19 @@ def warts(canvas: Canvas) -> Layers:
     return Layers(blend, relief, 0.15 * (canvas.noise(1.2, 2) - 0.5))
 
 
+def spikes(canvas: Canvas) -> Layers:
+    """Draw rows or a crowd of points that stand up, as on a durian or a foam mat."""
+    rng = canvas.rng
+    if canvas.chance(0.5):
+        cells = hexagonal_cells(canvas.across, canvas.down)
+    else:
+        cells = scattered_cells(rng, canvas.across, canvas.down, 0.3)
+    point = np.clip(1 - cells.distance * np.float32(rng.uniform(1.6, 2.2)), 0, 1)
+    relief = rng.uniform(0.4, 0.9) * point ** rng.uniform(0.7, 1.6)
+    relief = relief.astype(np.float32)
+    return Layers(_hollows(relief, 0.8), relief, 0.15 * (canvas.noise(1.0, 2) - 0.5))
+
+
 def pebbled(canvas: Canvas) -> Layers:
     """Draw close rounded beads, all much alike."""
     cells = scattered_cells(canvas.rng, canvas.across, canvas.down, canvas.rng.uniform(0.25, 0.45))

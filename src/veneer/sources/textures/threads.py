@@ -179,6 +179,24 @@ def shaded_drawing(canvas: Canvas) -> Layers:
     return Layers(np.clip(ink, 0, 1), tone=grain(canvas, 0.1))
 
 
+def linen(canvas: Canvas) -> Layers:
+    """Draw fine cloth, threads crossing threads, each now thicker and now thinner."""
+    rng = canvas.rng
+    long = np.float32(rng.uniform(0.03, 0.12))
+    blend, relief = np.zeros_like(canvas.across), np.zeros_like(canvas.across)
+    over = rng.uniform(0.35, 0.65)
+    for share, place, slubs in (
+        (over, canvas.across, canvas.streaks(0.8, long, 2)),
+        (1 - over, canvas.down, canvas.streaks(long, 0.8, 2)),
+    ):
+        own = rng.random(64, dtype=np.float32).take(np.floor(place).astype(np.int64) & 63)
+        ridge = dome(from_middle(place) * 2)
+        blend += np.float32(share) * (0.6 * slubs + 0.4 * own)
+        relief = np.maximum(relief, 0.2 * ridge * (0.4 + slubs))
+    blend = np.clip(0.5 + (blend - 0.5) * rng.uniform(0.8, 3), 0, 1)
+    return Layers(blend.astype(np.float32), relief, grain(canvas, 0.12))
+
+
 def brushed(canvas: Canvas) -> Layers:
     """Draw fine scratches that cross at two angles, as on ground metal or coarse cloth."""
     rng = canvas.rng
