@@ -77,7 +77,7 @@ def test_every_distinct_image_has_one_unit_vector(data):
     table = ds.dataset(data / "04_feature/textures/mini", format="parquet").to_table()
     assert sorted(table["sha"].to_pylist()) == sorted(set(image_rows(data)["sha"].to_pylist()))
     rows = vectors(table["embedding"])
-    assert rows.shape == (IMAGES - COPIES, 640)
+    assert rows.shape == (IMAGES - COPIES, 896)
     assert rows.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
     assert b"weights sha256" in table.schema.metadata[b"fingerprint"]
@@ -320,7 +320,7 @@ def test_tracked_heads_can_be_loaded_again_without_pickle(textures, data):
     )[:5]
     for model in models.values():
         info = mlflow.models.get_model_info(model.model_uri)
-        assert info.signature.inputs.inputs[0].shape == (-1, 640)
+        assert info.signature.inputs.inputs[0].shape == (-1, 896)
         assert not any("://" in line for line in info.flavors)
     loaded = mlflow.pytorch.load_model(models["mlp"].model_uri)
     saved = mlp.loads((data / "06_models/textures/mini/mlp.safetensors").read_bytes())

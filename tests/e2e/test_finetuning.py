@@ -135,7 +135,7 @@ def test_killed_it_goes_on_and_ends_the_same(tuned):
         ({"train": "head"}, "finetuning.train"),
         ({"labels": ["folder", "label"], "min_group_size": 500}, "has all of the labels"),
         ({"labels": ["label", "format"]}, "have the same format, so nothing can be told apart"),
-        ({"dimension": 4096}, "the vectors of the encoder have 640 numbers"),
+        ({"dimension": 4096}, "the vectors of the encoder have 896 numbers"),
         ({"name": "other"}, "give --params tuned=... instead"),
         ({"miner_options": {"epsilon": 1}}, "`miner` names none"),
     ],

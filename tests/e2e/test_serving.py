@@ -407,7 +407,7 @@ def test_a_frame_of_a_thousand_rows(registered, photos):
     some = [photos[number % 20] for number in range(1000)]
     frame = pd.DataFrame({"image": [data for data, _, _ in some]}, index=range(5000, 6000))
     vectors_ = encoder.predict(frame)
-    assert vectors_.shape == (1000, 640)
+    assert vectors_.shape == (1000, 896)
     assert vectors_.dtype == np.float32
     assert cosines(vectors_, [vector for _, vector, _ in some]).min() > 0.999
     found = classifier.predict(frame)
@@ -415,7 +415,7 @@ def test_a_frame_of_a_thousand_rows(registered, photos):
     assert [top[0]["label"] for top in found["top"]] == [said["predicted"] for _, _, said in some]
     texts = encoder.predict(pd.DataFrame({"text": ["moss", "bark"] * 500}))
     assert np.array_equal(texts[:2], texts[998:])
-    assert encoder.predict(frame[:0]).shape == (0, 640)
+    assert encoder.predict(frame[:0]).shape == (0, 896)
     assert list(classifier.predict(frame[:0]).columns) == list(found.columns)
 
 

@@ -13,7 +13,7 @@ from veneer.encoders.config import EncoderConfig, packaged_folder
 from veneer.encoders.encoder import open_encoder
 from veneer.sources.textures import draw
 
-SHA256 = "f43419f562d445a59cefd6775679eb981f846f21f9eb24cb087676c219a2869c"
+SHA256 = "ca4623a35396c4be353146c0a37b7e45db7831bcdf85145b41251dd849df15b6"
 ENCODERS = {"mini": EncoderConfig(family="open_clip", pretrained="packaged")}
 ODD_SIZES = [(37, 224), (224, 37), (301, 199), (225, 223), (9, 5), (224, 224)]
 TEXTS = ["a photo of a striped texture", "cracked grey earth", "a dog", ""]
@@ -48,7 +48,7 @@ def images() -> list[Image.Image]:
 
 
 def assert_unit_rows(vectors, n):
-    assert vectors.shape == (n, 640)
+    assert vectors.shape == (n, 896)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
@@ -66,7 +66,7 @@ def assert_same_directions(vectors, others):
 
 
 def test_images_and_texts_become_unit_vectors(mini, images):
-    assert mini.dimension == 640
+    assert mini.dimension == 896
     assert_unit_rows(mini.embed_images(images), len(images))
     assert_unit_rows(mini.embed_texts(TEXTS), len(TEXTS))
 

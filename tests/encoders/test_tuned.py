@@ -101,7 +101,7 @@ def test_a_tuned_encoder_can_be_tuned_again(mini, tmp_path):
 def test_what_has_a_changed_tower_is_not_projected(mini):
     tuned = TunedEncoder({}, mini[2].projection, {"x": torch.zeros(1)})
     with pytest.raises(ValueError, match="embedded again"):
-        project(np.zeros((1, 640), np.float32), tuned)
+        project(np.zeros((1, 896), np.float32), tuned)
 
 
 @pytest.fixture

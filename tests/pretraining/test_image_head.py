@@ -82,7 +82,9 @@ def start(classifier, targets, examples):
 def trained(start, classifier, targets, examples, prompts):
     """A head after some steps, and its losses at each."""
     told = []
-    given = options(heads={"steps": 90, "batch": 48, "rate": 0.01, "hidden_rate": 0.004}).heads[0]
+    gentle = {"textures": 1.0, "colours": 0.6, "mixing": 0.3, "dropout": 0.1}
+    quick = {"steps": 90, "batch": 48, "rate": 0.01, "hidden_rate": 0.004}
+    given = options(heads=gentle | quick).heads[0]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(image_head, "_EVERY", 1)
         head = train_head(

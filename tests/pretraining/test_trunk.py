@@ -42,7 +42,9 @@ def test_its_features_are_those_its_classifier_reads(trunk, drawn):
     assert 0 <= found.min() < found.max() <= 6
     with torch.inference_mode():
         expected, read = trunk(as_input(drawn[:8])), trunk.classifier(found)
-    assert torch.nn.functional.cosine_similarity(expected, read).min() > 0.99
+    likeness = torch.nn.functional.cosine_similarity(expected, read)  # of fp32 and bf16
+    assert likeness.mean() > 0.995
+    assert likeness.min() > 0.98
     alone = next(features(trunk, [drawn[6:7]]))
     torch.testing.assert_close(alone, found[6:7], atol=0.05, rtol=0.05)
 

@@ -274,7 +274,7 @@ def drawn(tmp_path_factory, mini):
     rows = collection.rows()
     images = [to_rgb(each["bytes"]) for each in rows["image"].to_pylist()]
     column = pa.FixedSizeListArray.from_arrays(mini.embed_images(images).ravel(), mini.dimension)
-    embedded = pa.table([rows["sha"], column], schema=embedding_schema(640, mini.fingerprint))
+    embedded = pa.table([rows["sha"], column], schema=embedding_schema(896, mini.fingerprint))
     splits = pa.table([rows["id"], ["train"] * len(rows)], schema=SPLITS)
     update = plan_update(ds.dataset(rows), splits, ds.dataset(embedded), None, 32, EXACT)
     write_index(collection.folder, update)

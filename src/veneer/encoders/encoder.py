@@ -137,7 +137,7 @@ def open_encoder(
     --------
     >>> encoders = {"mini": EncoderConfig(family="open_clip", pretrained="packaged")}
     >>> open_encoder("mini", encoders).embed_texts(["a striped texture"]).shape
-    (1, 640)
+    (1, 896)
     """
     name, config = encoder_name(encoder), resolve_encoder(encoder, encoders)
     description = None if cache is None else known_description(cache, name, config)
