@@ -108,7 +108,7 @@ def test_the_figures_are_those_of_the_pipelines(compared):
         assert ours["value"] == pytest.approx(heads[name]["accuracy"])
         assert ours["interval_95"] == pytest.approx(heads[name]["accuracy_interval_95"])
     assert "svc" in tiny["figures"] and "zero_shot" not in tiny["figures"]
-    assert (mini["vector_bytes"], tiny["vector_bytes"]) == (2560, 2048)
+    assert (mini["vector_bytes"], tiny["vector_bytes"]) == (3584, 2048)
     assert mini["rate_ratio"] == 1 and tiny["images_per_second"] > 0
     assert gone["missing"].startswith("Opening the encoder gone")
     best = found["winner"]["encoder"]

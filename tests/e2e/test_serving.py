@@ -180,7 +180,7 @@ def test_versions_have_tags_and_the_first_are_champions(registered):
         tags = version.tags
         assert tags["collection"] == "textures"
         assert tags["collection_fingerprint"] == card["fingerprint"]
-        assert tags["encoder_fingerprint"].startswith("open_clip folder tf_efficientnet_lite2")
+        assert tags["encoder_fingerprint"].startswith("open_clip folder tf_efficientnet_lite3")
         assert float(tags["accuracy"]) == metrics[tags["head"]]["accuracy"]
         assert json.loads(tags["judged"]) == {"textures": version.run_id}
         assert tags["verdict"] == "the first"
