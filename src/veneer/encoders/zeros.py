@@ -36,9 +36,11 @@ def without_zeros(module: nn.Module) -> nn.Module:
     if library is None:  # so there is none of its networks
         return module
     places = [
-        name for name, each in module.named_modules() if isinstance(each, library.EfficientNet)
+        name
+        for name, each in module.named_modules()
+        if isinstance(each, library.EfficientNet) and _has_zeros(each)
     ]
-    if not any(_has_zeros(module.get_submodule(name)) for name in places):
+    if not places:
         return module
     found = copy.deepcopy(module)
     for name in places:
@@ -51,10 +53,7 @@ def _has_zeros(trunk: Any) -> bool:
     blocks = [block for stage in trunk.blocks for block in stage]
     if not all(_is_plain(block) for block in blocks):
         return False
-    return any(
-        not _written(block).all() or (block.has_skip and not _written(block).any())
-        for block in blocks
-    ) or any(not _read(block).all() for block in blocks)
+    return not all(_written(block).all() and _read(block).all() for block in blocks)
 
 
 def _is_plain(block: Any) -> bool:

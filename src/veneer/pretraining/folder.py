@@ -106,7 +106,7 @@ def check(
         As in :func:`tensors`.
     measured : Lesson
         Texts that were not learnt.
-    pictures : uint8 array [n, 256, 224, 3]
+    pictures : uint8 array [n, 256, 256, 3]
 
     Returns
     -------
