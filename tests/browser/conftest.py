@@ -22,7 +22,11 @@ TIMEOUT = 60_000  # milliseconds; the machine may be busy
 DESKTOP = {"width": 1366, "height": 900}
 # What Gradio's scripts say when a page is left for another. Where a stream breaks off otherwise,
 # what should have come is missing on the page.
-LEAVING = ("BodyStreamBuffer was aborted", "Connection errored out")
+LEAVING = (
+    "BodyStreamBuffer was aborted",
+    "Connection errored out",
+    "AbortError: signal is aborted without reason",
+)
 
 
 class App:

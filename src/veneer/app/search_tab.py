@@ -44,7 +44,7 @@ def search_tab(workspace: Workspace, page: gr.Blocks, _: gr.Tab) -> None:
             found = answered(workspace, asked)
         except Exception as error:
             found = [{"results": [], "notice": sentence_of(error)}, "", *_like(Asked())]
-        return [*settings_of(asked, usual), *found]
+        return [*changes_of(asked, usual), *found]
 
     def start_anew() -> list[Any]:
         controls = tab.panel.updates(workspace.columns())
@@ -132,6 +132,16 @@ def settings_of(asked: Asked, usual: float) -> list[Any]:
         asked.min or 0,
         asked.copies,
     ]
+
+
+def changes_of(asked: Asked, usual: float) -> list[Any]:
+    """:func:`settings_of`, but for what a new page says anyway.
+
+    Controls in a closed section get new values when it is opened: late enough to wipe out what
+    somebody quick has typed there.
+    """
+    settings = zip(settings_of(asked, usual), settings_of(Asked(), usual), strict=True)
+    return [gr.skip() if given == blank else given for given, blank in settings]
 
 
 def _columns(workspace: Workspace, tab: Controls) -> list[Any]:
