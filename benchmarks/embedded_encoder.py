@@ -9,9 +9,11 @@
 - By words: each image goes to the class whose prompt is nearest. Reported for dtd10 (DTD's first
   ten attributes), trashnet, fashion (the seven values of ``masterCategory``, of 4,000 rows that are
   always the same) and for fresh drawings of veneer's own synthesiser: colour (all 47 kinds of
-  texture in shades of one colour each, 13 colours; drawn again where the light makes another colour
-  of it, as white becomes grey) and synthetic_47 (the 47 kinds). One prompt a class; for photographs
-  also the mean of the project's templates. Wilson's intervals.
+  texture as photographs may show them, in shades of one colour each, 13 colours; drawn again where
+  the light makes another colour of it, as white becomes grey), synthetic_47 (the 47 kinds, filling
+  the picture) and photographed_47 (as photographs may show them: on things of all shapes, before
+  grounds, in bad light, and in ways to draw them that the former have not). One prompt a class; for
+  photographs also the mean of the project's templates. Wilson's intervals.
 - P@10: the share of right images among the first ten for a class's prompt, its mean over the
   classes; also the mean over the project's templates, each a query. A bootstrap over classes: ten
   and six of them, so that another wording can move it by several hundredths.
@@ -25,7 +27,7 @@ SHA-1, its first eight digits as a number, leaves less than 2 when divided by 5.
 rest (``--rows report``). Probes are tested on the rest and learn from all that is not in the test
 fold; the interval takes the test fold for a quarter of that, which it is less than, and so errs on
 the wide side. With ``--rows choice`` all is of those photographs alone, and other pictures are
-drawn. An encoder may have learnt from drawings of the same synthesiser: colour and synthetic_47
+drawn. An encoder may have learnt from drawings of the same synthesiser: all three sets of drawings
 then flatter it, beside photographs and beside an encoder that has not.
 
 Vectors go through veneer's own stages (ingest, embedding, heads), with the parameters of
@@ -69,6 +71,7 @@ from veneer.schema import KNOWN_IMAGE, QUARANTINE
 from veneer.schema import vectors as as_array
 from veneer.sources.memory import Sent, memory_source
 from veneer.sources.textures import COLOURS, KINDS, photograph
+from veneer.sources.textures import draw as draw_flat
 from veneer.splits import folds
 
 MODELING = OmegaConf.load(ROOT / "conf/base/parameters/modeling.yml")
@@ -82,6 +85,7 @@ SEEDS = {"report": 71_001, "choice": 71_002, "all": 71_001}  # nothing else draw
 ATTEMPTS = 20  # at a picture in whose light its colour keeps its name
 FOLD_SEEDS = (0, 1)
 PLAIN_BATCH = 32
+DRAWN = ("colour", "synthetic_47", "photographed_47")
 TOP = ("dtd10_zero_shot", "dtd10_p10", "dtd10_probe", "trashnet_probe", "colour", "synthetic_47")
 
 
@@ -178,9 +182,12 @@ def gather(rows: str) -> dict[str, Collection]:
     with ProcessPoolExecutor() as pool:
         drawn = pool.map(draw, jobs, chunksize=8)
         contents = list(tqdm(drawn, "draw", len(jobs), unit="image", disable=None))
-    n = len(colours)
+        flat = pool.map(fill, jobs[len(colours) :], chunksize=8)
+        filled = list(tqdm(flat, "fill", len(kinds), unit="image", disable=None))
+    n, named = len(colours), [kind for kind, _ in kinds]
     found["colour"] = collect(contents[:n], [name for _, name in colours], TEXTURE)
-    found["synthetic_47"] = collect(contents[n:], [kind for kind, _ in kinds], TEXTURE)
+    found["synthetic_47"] = collect(filled, named, TEXTURE)
+    found["photographed_47"] = collect(contents[n:], named, TEXTURE)
     return found
 
 
@@ -208,14 +215,25 @@ def collect(
 
 
 def draw(job: tuple[list[int], str, str | None]) -> bytes:
-    """A PNG file of one kind of texture, perhaps in shades of one colour."""
+    """A PNG file of one kind of texture, perhaps in shades of one colour, as if photographed."""
     seed, kind, colour = job
     for attempt in range(ATTEMPTS):
         drawn = photograph([*seed, attempt], attribute=kind, colours=colour and (colour,))
         if colour is None or colour in drawn.colours:
             break
+    return png(drawn.pixels)
+
+
+def fill(job: tuple[list[int], str, str | None]) -> bytes:
+    """A PNG file that one kind of texture fills."""
+    seed, kind, _ = job
+    return png(draw_flat(kind, seed).pixels)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """A PNG file, hardly compressed."""
     buffer = io.BytesIO()
-    Image.fromarray(drawn.pixels).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
@@ -262,7 +280,7 @@ def embed(name: str, collection: Collection, encoder: Encoder) -> np.ndarray:
 def by_words(name: str, collection: Collection, vectors: np.ndarray, encoder: Encoder) -> dict:
     """Zero-shot accuracy, and P@10 of dtd10 and trashnet."""
     truth = collection.labels[collection.measured]
-    drawn = name in TOP
+    drawn = name in DRAWN
     wordings = {"": [collection.prompt]} | ({} if drawn else {"_templates": TEMPLATES})
     found = {}
     for suffix, templates in wordings.items():

@@ -1,4 +1,4 @@
-"""How well the packaged encoder understands textures it has never seen.
+"""How well the packaged encoder understands drawn textures that it has not seen.
 
 Draws fresh textures of all kinds of the sample collection, under a seed the sample does not use,
 passes them through JPEG as the sample's files are, and measures ``mini`` on them:
@@ -13,8 +13,8 @@ passes them through JPEG as the sample's files are, and measures ``mini`` on the
 Intervals are at 95 %. Accuracies have Wilson's. Each P@10 has a bootstrap over kinds, all
 queries of a kind drawn together: they are not independent, as they look for the same images.
 
-These are drawings of the project's own synthesiser. The encoder was trained on drawings of an
-earlier one with the same attribute words, so photographs are harder than these figures tell.
+These are drawings of the project's own synthesiser, and the encoder has learnt from others of the
+same kinds: photographs are much harder than these figures tell (see ``embedded_encoder.py``).
 
 Run it from anywhere, about a minute on two cores:
 

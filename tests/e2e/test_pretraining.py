@@ -102,6 +102,7 @@ def test_again_it_takes_what_was_kept_and_gives_the_same_bytes(made):
         patch.setattr("veneer.pretraining.lanes.calibrate", None)
         patch.setattr("veneer.pretraining.looking._look_apart", None)
         patch.setattr("veneer.pretraining.text_tower._Distillation._learn", None)
+        patch.setattr("veneer.pretraining.image_head.train_head", None)
         made.run("pretraining")
     assert contents(made) == before
     assert times(made.path / ENCODER) == written
@@ -172,6 +173,7 @@ def test_killed_while_looking_and_while_teaching_it_ends_the_same(made, tmp_path
     work = project.path / WORK
     shutil.rmtree(project.path / ENCODER)
     shutil.rmtree(work / "features")
+    shutil.rmtree(work / "heads")
     checkpoint = work / "text_tower.checkpoint.safetensors"
     checkpoint.unlink()
 

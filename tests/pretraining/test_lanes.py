@@ -12,13 +12,13 @@ from veneer.pretraining.trunk import LARGER, as_input, features
 from veneer.sources.textures import KINDS, photograph
 
 pytestmark = needs_the_trunk
-COLOURS, TEXTURES = 3, {4: 4, 5: 6, 6: 2}
+COLOURS, CENTRES, TEXTURES = 3, 3, {4: 4, 5: 6, 6: 2}
 SIDE = 256
 
 
 @pytest.fixture(scope="module")
 def laid(trunk, calibration):
-    return lay_lanes(trunk, calibration, COLOURS, TEXTURES)
+    return lay_lanes(trunk, calibration, COLOURS, CENTRES, TEXTURES)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_the_other_features_are_the_same_to_the_last_bits(trunk, laid, others):
 
 
 def test_without_lanes_the_larger_network_says_the_same(trunk, calibration, others):
-    made = lay_lanes(trunk, calibration, 0, {})
+    made = lay_lanes(trunk, calibration, 0, 0, {})
     assert made.lanes == []
     with torch.inference_mode():
         before, after = trunk(as_input(others[:4])), made.trunk(as_input(others[:4]))
@@ -57,7 +57,7 @@ def test_the_result_is_a_plain_network_and_what_was_given_stays(trunk, calibrati
     import timm
 
     given = {name: each.clone() for name, each in trunk.state_dict().items()}
-    made = lay_lanes(trunk, calibration, 3, {6: 4}).trunk.state_dict()
+    made = lay_lanes(trunk, calibration, 3, 2, {6: 4}).trunk.state_dict()
     plain = timm.create_model(LARGER).state_dict()
     assert {name: each.shape for name, each in made.items()} == {
         name: each.shape for name, each in plain.items()
@@ -67,14 +67,17 @@ def test_the_result_is_a_plain_network_and_what_was_given_stays(trunk, calibrati
 
 
 def test_every_lane_has_a_place_of_its_own(laid):
-    assert len(set(laid.lanes)) == len(laid.lanes) == COLOURS + sum(TEXTURES.values())
+    assert len(set(laid.lanes)) == len(laid.lanes) == COLOURS + CENTRES + sum(TEXTURES.values())
 
 
 def test_there_is_room_for_as_many_as_the_options_allow(trunk, calibration):
     most = {4: _ROOM[4], 5: _ROOM[5] - _ROOM[4], 6: _ROOM[6] - _ROOM[5]}
-    assert len(lay_lanes(trunk, calibration, 0, most).lanes) == _ROOM[6]
+    assert len(lay_lanes(trunk, calibration, 0, 0, most).lanes) == _ROOM[6]
     with pytest.raises(ValueError, match="17 lanes cannot go where 16 channels are spare"):
-        lay_lanes(trunk, calibration, 1, most)
+        lay_lanes(trunk, calibration, 1, 0, most)
+    some = {4: most[4] - 1, 5: most[5]}
+    with pytest.raises(ValueError, match="25 lanes cannot go where 24 channels are spare"):
+        lay_lanes(trunk, calibration, 1, 1, some)
 
 
 def test_a_lane_of_textures_is_a_reading_of_hidden_units_averaged_over_the_picture(
@@ -82,13 +85,14 @@ def test_a_lane_of_textures_is_a_reading_of_hidden_units_averaged_over_the_pictu
 ):
     found = in_fp32(laid.trunk, others).double()
     hidden = calibrate(trunk, [others]).hidden
-    places = iter(laid.lanes[COLOURS:])
+    places = iter(laid.lanes[COLOURS + CENTRES :])
     for stage, count in TEXTURES.items():
         pooled = torch.cat(hidden[stage].averages).double()
         lanes = found[:, [next(places) for _ in range(count)]]
         # The reading itself stands in the larger network.
         small = trunk.blocks[stage][0].conv_pwl
-        begin = small.out_channels + COLOURS + sum(TEXTURES[each] for each in range(4, stage))
+        others_before = COLOURS + (CENTRES if stage == 6 else 0)
+        begin = small.out_channels + others_before + sum(TEXTURES[each] for each in range(4, stage))
         rows = laid.trunk.blocks[stage][0].conv_pwl.weight.detach()[begin : begin + count, :, 0, 0]
         expected = pooled @ rows[:, : pooled.shape[1]].double().T
         for number in range(count):
@@ -122,6 +126,45 @@ def test_colours_of_plain_pictures_are_read_from_three_lanes(laid):
     guessed = lanes[24:] @ learnt
     likeness = [correlation(guessed[:, each], colours[24:, each]) for each in range(3)]
     assert np.mean(likeness) > 0.9
+
+
+def test_lanes_of_the_middle_tell_things_from_their_ground(laid):
+    """Averages of their colours are the same: the middle half of the side is a quarter of all."""
+    ground = np.full((SIDE, SIDE, 3), 128, np.uint8)
+    thing, frame = ground.copy(), ground.copy()
+    middle = slice(SIDE // 4, 3 * SIDE // 4)
+    thing[middle, middle] = 128 + np.array([90, -60, -60])
+    frame[: SIDE // 8] = frame[-SIDE // 8 :] = 128 + np.array([90, -60, -60])
+    found = in_fp32(laid.trunk, np.stack([ground, thing, frame]))
+    average, centre = found[:, laid.lanes[:3]], found[:, laid.lanes[3:6]]
+    redness = np.array([1, -0.5, -0.5])
+    average, centre = ((each - each[0]).numpy() @ redness for each in (average, centre))
+    assert average[1] == pytest.approx(average[2], rel=0.25)
+    assert centre[1] > 1.5 * centre[2] > 0
+
+
+def test_lanes_of_the_middle_are_the_same_average_with_other_weights(laid, others):
+    """By taking the map itself, before it is pooled."""
+    stage = laid.trunk.blocks[5]
+    maps = []
+    hooks = [
+        stage[0].register_forward_hook(lambda *given: maps.append(given[-1])),
+        stage[1].register_forward_hook(lambda *given: maps.append(given[-1])),
+    ]
+    with torch.inference_mode():
+        laid.trunk(as_input(others[:4]))
+    for hook in hooks:
+        hook.remove()
+    before, after = maps
+    begin = 208
+    read = before[:, begin : begin + CENTRES].mean((2, 3))
+    free = begin + COLOURS + TEXTURES[4] + TEXTURES[5]
+    edge = torch.tensor([0.5, 0.5, 1, 1, 1, 1, 0.5, 0.5])
+    weights = torch.outer(edge, edge)
+    expected = (before[:, begin : begin + CENTRES] * weights).mean((2, 3))
+    found = after[:, free : free + CENTRES].mean((2, 3))
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(found, read, atol=0.1)
 
 
 def test_the_classifier_hears_nothing_of_lanes_and_says_nearly_the_same(trunk, laid, others):

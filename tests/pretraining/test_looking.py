@@ -27,9 +27,9 @@ def state():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def twenty_a_chunk():
+def small_chunks():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(looking, "CHUNK", 20)
+        patch.setattr(looking, "CHUNK", 24)
         yield
 
 
@@ -55,10 +55,10 @@ def looking_here(patch):
 
 @pytest.fixture(scope="module")
 def seen(state, clip_art, tmp_path_factory):
-    """Sixty pictures that this process saw."""
+    """Three chunks of pictures that this process saw."""
     work = Work(tmp_path_factory.mktemp("work"))
     with pytest.MonkeyPatch.context() as patch, looking_here(patch):
-        return work, look(state, 60, SEED, clip_art, work)
+        return work, look(state, 72, SEED, clip_art, work)
 
 
 def times(work):
@@ -67,12 +67,12 @@ def times(work):
 
 def test_what_is_seen_is_what_the_trunk_makes_of_what_is_drawn(seen, state, clip_art):
     _, found = seen
-    assert found.features.shape == (60, 1280)
+    assert found.features.shape == (72, 1280)
     assert found.features.dtype == torch.float32
-    expected = list(draw(range(20, 40), SEED, clip_art))
+    expected = list(draw(range(24, 48), SEED, clip_art))
     (there,) = features(bare_trunk(state), [np.stack([each.pixels for each in expected])])
-    torch.testing.assert_close(found.features[20:40], there, atol=2e-3, rtol=2e-3)
-    for one, other in zip(found.pictures[20:40], expected, strict=True):
+    torch.testing.assert_close(found.features[24:48], there, atol=2e-3, rtol=2e-3)
+    for one, other in zip(found.pictures[24:48], expected, strict=True):
         assert one.pixels is None
         for name in ("source", "attribute", "material", "colours", "name"):
             assert getattr(one, name) == getattr(other, name)
@@ -83,7 +83,7 @@ def test_other_processes_see_the_same_and_finish_what_is_left(seen, state, clip_
     before = times(work)
     for name in ("0000", "0002"):
         (work.folder / f"features/{name}.safetensors").unlink()
-    again = look(state, 45, SEED, clip_art, work, processes=2)
+    again = look(state, 60, SEED, clip_art, work, processes=2)
     assert torch.equal(again.features, found.features)
     assert again.pictures == found.pictures
     after = times(work)
@@ -95,9 +95,9 @@ def test_all_that_is_seen_already_takes_no_process(seen, state, clip_art, monkey
     work, found = seen
     before = times(work)
     monkeypatch.setattr(looking, "_look_apart", None)
-    assert torch.equal(look(state, 60, SEED, clip_art, work).features, found.features)
-    part = look(state, 21, SEED, clip_art, work)
-    assert torch.equal(part.features, found.features[:40])
+    assert torch.equal(look(state, 72, SEED, clip_art, work).features, found.features)
+    part = look(state, 25, SEED, clip_art, work)
+    assert torch.equal(part.features, found.features[:48])
     assert times(work) == before
 
 
@@ -124,7 +124,7 @@ def test_of_other_things_it_is_looked_at_anew(seen, state, clip_art, monkeypatch
     monkeypatch.setattr(looking, "_look_apart", look_apart)
     monkeypatch.setattr(work, "keep", lambda *_: None)
     with pytest.raises(LookedAt):
-        look(asked["state"], 60, asked["seed"], asked["clip_art"], work)
+        look(asked["state"], 72, asked["seed"], asked["clip_art"], work)
 
 
 def test_what_cannot_be_read_is_told_at_once(here, state, tmp_path):

@@ -19,9 +19,10 @@ from veneer.pretraining.pictures import (
     photograph_bytes,
 )
 from veneer.pretraining.words import ATTRIBUTES
-from veneer.sources.textures import MATERIALS, Photograph, photograph
+from veneer.sources.textures import MATERIALS, Photograph, Texture, photograph
+from veneer.sources.textures import draw as draw_flat
 
-CLIP_ART = 17  # the number of the first picture that is one
+CLIP_ART = 21  # the number of the first picture that is one
 
 
 @pytest.fixture
@@ -32,14 +33,18 @@ def quickly(monkeypatch):
     def draw_nothing(entropy, attribute, material, size):
         return Photograph(black, attribute, material, ("red",))
 
+    def fill_nothing(kind, entropy, size):
+        return Texture(black, kind, ("blue",), "")
+
     monkeypatch.setattr(module, "photograph", draw_nothing)
+    monkeypatch.setattr(module, "draw_flat", fill_nothing)
     monkeypatch.setattr(module, "_opened", lambda name: noise)
 
 
 @needs_photographs
 def test_a_picture_follows_from_the_seed_and_its_number_alone(clip_art):
-    row = list(draw(range(14, 21), (0, 2), clip_art))
-    for number in (15, 16, 17, 18, 19, 20):
+    row = list(draw(range(14, 25), (0, 2), clip_art))
+    for number in (15, 19, 20, 21, 22, 23, 24):
         (alone,) = draw([number], (0, 2), clip_art)
         assert alone.pixels.shape == (256, 256, 3)
         assert alone.pixels.dtype == np.uint8
@@ -50,29 +55,34 @@ def test_a_picture_follows_from_the_seed_and_its_number_alone(clip_art):
 
 
 @pytest.mark.parametrize("start", [0, 5, 33])
-def test_twenty_in_a_row_hold_all_sorts_in_their_shares(quickly, clip_art, start):
-    found = list(draw(range(start, start + 20), (0, 2), clip_art))
+def test_24_in_a_row_hold_all_sorts_in_their_shares(quickly, clip_art, start):
+    found = list(draw(range(start, start + 24), (0, 2), clip_art))
     assert Counter(picture.source for picture in found) == {
         "attribute": 12,
+        "pattern": 4,
         "material": 4,
         "plain": 1,
         "clip art": 2,
         "photo": 1,
     }
     for picture in found:
-        assert (picture.attribute is not None) == (picture.source == "attribute")
+        of_texture = picture.source in ("attribute", "pattern")
+        assert (picture.attribute is not None) == of_texture
         if picture.source == "material":
             assert picture.material in MATERIALS
         if picture.source in ("attribute", "material", "plain"):
             assert picture.colours == ("red",)
+        if picture.source == "pattern":
+            assert picture.colours == ("blue",) and picture.material is None
         assert picture.source == "clip art" or not picture.name
 
 
 def test_all_attributes_and_materials_take_turns(quickly, clip_art):
-    found = list(draw(range(470), (0, 2), clip_art))
-    attributes = Counter(each.attribute for each in found if each.source == "attribute")
-    assert set(attributes) == set(ATTRIBUTES)
-    assert max(attributes.values()) - min(attributes.values()) <= 1
+    found = list(draw(range(564), (0, 2), clip_art))
+    for source in ("pattern", "attribute"):
+        attributes = Counter(each.attribute for each in found if each.source == source)
+        assert set(attributes) == set(ATTRIBUTES)
+        assert max(attributes.values()) - min(attributes.values()) <= 1
     materials = Counter(each.material for each in found if each.source == "material")
     assert set(materials) == set(MATERIALS)
     assert max(materials.values()) - min(materials.values()) <= 1
@@ -81,15 +91,18 @@ def test_all_attributes_and_materials_take_turns(quickly, clip_art):
 
 
 def test_drawn_pictures_are_those_of_the_synthesiser(clip_art):
-    picture, *_ = draw([3], (5, 2), clip_art)
+    picture, pattern = draw([3, 12], (5, 2), clip_art)
     again = photograph([5, 2, 3], picture.attribute, picture.material, 256)
     np.testing.assert_array_equal(picture.pixels, again.pixels)
     assert picture.colours == again.colours
+    again = draw_flat(pattern.attribute, [5, 2, 12], 256)
+    np.testing.assert_array_equal(pattern.pixels, again.pixels)
+    assert pattern.colours == again.colours
 
 
 def test_clip_art_is_cut_out_and_its_ground_shows(quickly, clip_art):
     red = [path for path in clip_art if path.stem == "red_apple"]
-    numbers = [20 * number + CLIP_ART for number in range(12)]
+    numbers = [24 * number + CLIP_ART for number in range(12)]
     grounds = set()
     for picture in draw(numbers, (0, 2), red):
         assert (picture.source, picture.name) == ("clip art", "red apple")
@@ -151,7 +164,7 @@ def test_a_damaged_png_is_named(tmp_path, place):
 def test_the_photographs_are_there_and_parts_of_them_are_shown(clip_art):
     for name in PHOTOGRAPHS:
         assert len(photograph_bytes(name)) > 1000
-    shown = list(draw(range(19, 400, 20), (0, 2), clip_art))
+    shown = list(draw(range(23, 480, 24), (0, 2), clip_art))
     assert {each.source for each in shown} == {"photo"}
     assert {each.material for each in shown} <= {None, "brick", "fur", "grass", "gravel"}
     assert len({each.pixels.tobytes() for each in shown}) == len(shown)

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from veneer.pretraining.work import Work, digest_of
+from veneer.pretraining.work import Work, digest_of, digest_of_tensors
 
 TENSORS = {"b": torch.arange(6.0).reshape(2, 3), "a": torch.tensor([1, -2], dtype=torch.int8)}
 MADE_FROM = {"options": {"count": 3}, "seed": 0}
@@ -68,3 +68,11 @@ def test_a_digest_is_that_of_what_json_says():
     assert digest_of({"a": 1, "b": (2, 3)}) == digest_of({"b": [2, 3], "a": 1})
     assert digest_of({"a": 1}) != digest_of({"a": 2})
     assert digest_of(json.loads(json.dumps({3: 4}))) == digest_of({3: 4})
+
+
+def test_a_digest_of_tensors_is_that_of_their_names_and_values():
+    digest = digest_of_tensors(TENSORS)
+    assert digest_of_tensors(dict(reversed(TENSORS.items()))) == digest
+    assert digest_of_tensors({"b": TENSORS["b"].T.contiguous().T, "a": TENSORS["a"]}) == digest
+    assert digest_of_tensors(TENSORS | {"a": TENSORS["a"] + 1}) != digest
+    assert digest_of_tensors({"b": TENSORS["b"], "c": TENSORS["a"]}) != digest

@@ -24,6 +24,8 @@ from veneer.pretraining.options import HeadOptions
 from veneer.pretraining.targets import SURFACES, ClassTargets
 from veneer.progress import progress
 
+FORMAT = 1
+"""To be raised when the same examples give another head."""
 CLASSES = 1000
 # Logits that count as seen: GELU lets through what is above about this.
 _THRESHOLD = 3.0

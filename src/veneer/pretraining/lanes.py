@@ -8,12 +8,14 @@ spare carry something else: *lanes*. The streams between blocks are linear, so r
 a lane alone; where a block has no shortcut, a spare hidden unit passes it on, with a bias so that
 the ReLU6 on its way never cuts it off; and it is pooled with the features at the end.
 
-Three lanes read the average colour, linearly, from the stream where it is still plain. The others
-read hidden units of middle blocks. Those are rectified, so that their average over a picture says
-how much of a pattern there is, where that of a linear stream says no more than its mean: energies
-of a bank of filters, by which textures have long been told apart (Laws 1980, Textured image
-segmentation). Of these units the lanes carry the principal directions of what the last features do
-not say of pictures.
+Three lanes read the average colour, linearly, from the stream where it is still plain. Three more
+read the same of the middle of the picture, where a thing mostly is: a spare hidden unit reads a
+lane at some distance all around, beyond the border of the map as zero, so that what lies near the
+border is read less often. The others read hidden units of middle blocks. Those are rectified, so
+that their average over a picture says how much of a pattern there is, where that of a linear stream
+says no more than its mean: energies of a bank of filters, by which textures have long been told
+apart (Laws 1980, Textured image segmentation). Of these units the lanes carry the principal
+directions of what the last features do not say of pictures.
 
 Nothing is trained, and the result is a plain network of the larger size.
 """
@@ -32,6 +34,8 @@ from veneer.pretraining.trunk import as_input, bare_trunk
 
 # Stages of blocks, by number, that lanes pass through; those before are left as they are.
 _FIRST, _LAST = 4, 6
+# That behind whose first block a kernel reaches far across the map.
+_CENTRING = 5
 _MIDDLE = 3.0  # of what ReLU6 lets through
 # Deviations either way that fit between 0 and 6 around the middle.
 _REACH = 3.0
@@ -139,8 +143,8 @@ class Laid:
     trunk : module
         Of the larger size.
     lanes : list of int
-        Which of the 1280 features they are: those of colour, then those of textures, from earlier
-        stages first.
+        Which of the 1280 features they are: those of colour, those of colour in the middle, then
+        those of textures, from earlier stages first.
     """
 
     trunk: nn.Module
@@ -163,7 +167,7 @@ class _Readings:
 
 @torch.no_grad()
 def lay_lanes(
-    trunk: nn.Module, seen: Calibration, colours: int, textures: Mapping[int, int]
+    trunk: nn.Module, seen: Calibration, colours: int, centres: int, textures: Mapping[int, int]
 ) -> Laid:
     """Put the trunk into one of the next size, and lay lanes in what is spare there.
 
@@ -174,6 +178,8 @@ def lay_lanes(
     seen : Calibration
     colours : int
         How many of red, green and blue have a lane.
+    centres : int
+        How many of those have another one, which tells of the middle of the picture.
     textures : dict from stage number (4 to 6) to int
         How many lanes begin at the hidden units of each stage's first block.
 
@@ -193,6 +199,10 @@ def lay_lanes(
         told = _texture_readings(seen.hidden[stage], said, textures.get(stage, 0))
         said.append(torch.cat(seen.hidden[stage].averages).double() @ told.rows.T)
         passed = _let_in(large.blocks[stage][0], trunk.blocks[stage][0], passed, told)
+        if stage == _CENTRING:
+            passed = _centred(
+                large.blocks[stage][1], trunk.blocks[stage][1], passed, colours, centres
+            )
     return Laid(large, _replace_features(large, seen, passed).tolist())
 
 
@@ -307,6 +317,54 @@ def _let_in(block: nn.Module, small: nn.Module, passed: _Readings, told: _Readin
     found = torch.zeros(count, begin + room).double()
     found[:, begin : begin + count] = torch.eye(count)
     return _Readings(found, torch.zeros(count).double())
+
+
+def _centred(
+    block: nn.Module, small: nn.Module, passed: _Readings, colours: int, count: int
+) -> _Readings:
+    """Lead the first ``count`` of the lanes of colour into spare channels, read about the middle.
+
+    Averaged over a map of 8 x 8, what is read two pixels off in each of the four directions between
+    the axes has weights of 1/4 in the corners, 1/2 along the edges and 1 in the middle.
+
+    Parameters
+    ----------
+    block : module
+        One with a shortcut, of the larger network, with the weights of ``small``.
+    small : module
+        The same block of the trunk.
+    passed : _Readings
+        Lanes of what arrives, the first of which are ``colours`` of colour.
+    colours, count : int
+
+    Returns
+    -------
+    _Readings
+        With those in the middle behind those of colour.
+
+    Raises
+    ------
+    ValueError
+        When there are more lanes than spare channels.
+    """
+    begin = small.conv_pwl.out_channels + len(passed.rows)
+    width = block.conv_pwl.out_channels
+    if begin + count > width:
+        room = width - small.conv_pwl.out_channels
+        raise ValueError(
+            f"{len(passed.rows) + count} lanes cannot go where {room} channels are spare"
+        )
+    units = small.conv_pwl.in_channels
+    reading = slice(units, units + count)
+    block.conv_pw.weight[reading, :, 0, 0] = passed.rows[:count].float()
+    _add(block.bn1, reading, passed.shifts[:count])
+    block.conv_dw.weight[reading, 0, ::4, ::4] = 0.25
+    _add(block.bn2, reading, torch.zeros(count))
+    block.conv_pwl.weight[begin : begin + count, reading, 0, 0] = torch.eye(count)
+    _add(block.bn3, slice(begin, begin + count), torch.zeros(count))
+    found = torch.eye(width).double()[begin : begin + count]
+    rows = torch.cat([passed.rows[:colours], found, passed.rows[colours:]])
+    return _Readings(rows, torch.zeros(len(rows)).double())
 
 
 def _replace_features(trunk: nn.Module, seen: Calibration, lanes: _Readings) -> torch.Tensor:

@@ -21,14 +21,12 @@ import torch
 
 from veneer.pretraining.pictures import Picture, draw
 from veneer.pretraining.trunk import BATCH, IMAGE_SIZE, bare_trunk, features
-from veneer.pretraining.work import Work, digest_of
+from veneer.pretraining.work import Work, digest_of, digest_of_tensors
 from veneer.progress import progress
 
 _NOTED = ("source", "attribute", "material", "colours", "name")
-CHUNK = 480  # pictures; a multiple of twenty, so that each chunk holds all sorts
-
-
-FORMAT = 2
+CHUNK = 480  # pictures; a multiple of 24, so that each chunk holds all sorts
+FORMAT = 3
 """To be raised when the same numbers give other pictures."""
 
 
@@ -71,7 +69,7 @@ def look(
         None takes one a core.
     """
     chunks = range(-(-count // CHUNK))
-    made_from = {"trunk": _digest(trunk), **drawn_from(seed, clip_art)}
+    made_from = {"trunk": digest_of_tensors(trunk), **drawn_from(seed, clip_art)}
     missing = [chunk for chunk in chunks if work.find(_name(chunk), made_from) is None]
     if missing:
         # Read by every process; it may well be there from an interrupted run.
@@ -185,13 +183,3 @@ def _restored(record: dict[str, Any]) -> dict[str, Any]:
 
 def _name(chunk: int) -> str:
     return f"features/{chunk:04d}"
-
-
-def _digest(tensors: dict[str, torch.Tensor]) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    for name, value in sorted(tensors.items()):
-        digest.update(name.encode())
-        digest.update(value.contiguous().numpy().tobytes())
-    return digest.hexdigest()

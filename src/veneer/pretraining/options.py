@@ -15,6 +15,7 @@ _LEAST = 1002
 
 # Channels by which EfficientNet-Lite3's streams are wider than Lite2's, after each stage.
 _ROOM = {4: 16, 5: 24, 6: 32}
+_CENTRED_AFTER = 5
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Above = Annotated[float, Field(gt=0)]
@@ -59,14 +60,19 @@ class LaneOptions(Options):
     """How many lanes begin where; see :func:`veneer.pretraining.lanes.lay_lanes`."""
 
     colours: Annotated[int, Field(ge=0, le=3)]
+    centres: Annotated[int, Field(ge=0, le=3)]
     textures: dict[Literal[4, 5, 6], Count]
     pictures: Positive
 
     @model_validator(mode="after")
     def _lanes_have_room(self) -> LaneOptions:
+        if self.centres > self.colours:
+            raise ValueError(f"{self.centres} centres of {self.colours} colours")
         count = self.colours
         for stage, room in _ROOM.items():
             count += self.textures.get(stage, 0)
+            if stage == _CENTRED_AFTER:
+                count += self.centres
             if count > room:
                 raise ValueError(f"{count} lanes after stage {stage}, where {room} have room")
         return self

@@ -1,6 +1,7 @@
 """The pictures that the image head learns from: none of them was labelled by anyone for it.
 
-Textures and materials drawn by :mod:`veneer.sources.textures`, which knows what it draws; clip art
+Textures and materials drawn by :mod:`veneer.sources.textures`, which knows what it draws, as
+photographs may show them, and textures that fill the picture, hardly tilted; clip art
 in the public domain, with what its file names say; and the few photographs of scikit-image that
 are in the public domain. Each picture follows from the seed and its number alone.
 """
@@ -22,9 +23,18 @@ from veneer.errors import VeneerError
 from veneer.pretraining.ingredients import no_clip_art, package_folder
 from veneer.pretraining.trunk import IMAGE_SIZE
 from veneer.sources.textures import KINDS, MATERIALS, photograph
+from veneer.sources.textures import draw as draw_flat
 
-# Of twenty pictures in a row: textures, of them some on a known material; materials; plain colour.
-_OF_TWENTY = ("attribute",) * 12 + ("material",) * 4 + ("plain",) + ("clip art",) * 2 + ("photo",)
+# Of 24 pictures in a row: textures, of them some on a known material; textures that fill the
+# picture; materials; plain colour.
+_IN_A_ROW = (
+    *("attribute",) * 12,
+    *("pattern",) * 4,
+    *("material",) * 4,
+    "plain",
+    *("clip art",) * 2,
+    "photo",
+)
 # Pictures of scikit-image by their terms: NASA's and the US government's are in the public domain,
 # the others were given to it under CC0. With what is seen, where one of our words says it.
 PHOTOGRAPHS: dict[str, tuple[str | None, str]] = {
@@ -51,7 +61,7 @@ class Picture:
     ----------
     pixels : uint8 array [256, 256, 3]
     source : str
-        ``attribute``, ``material``, ``plain``, ``clip art`` or ``photo``.
+        ``attribute``, ``pattern``, ``material``, ``plain``, ``clip art`` or ``photo``.
     attribute, material : str or None
         Keys of ``ATTRIBUTES`` and ``MATERIALS``.
     colours : tuple of str
@@ -101,20 +111,24 @@ def draw(
     Parameters
     ----------
     numbers : sequence of int
-        From 0 up. Any twenty in a row hold all sorts in their shares.
+        From 0 up. Any 24 in a row hold all sorts in their shares.
     seed : sequence of int
     clip_art : sequence of Path
         PNG files, cut-outs on nothing.
     """
     attributes, materials = list(KINDS), list(MATERIALS)
     for number in numbers:
-        source = _OF_TWENTY[number % len(_OF_TWENTY)]
+        source = _IN_A_ROW[number % len(_IN_A_ROW)]
         entropy = [*seed, number]
         rng = np.random.default_rng(entropy)
-        turn = number // len(_OF_TWENTY) * _OF_TWENTY.count(source) + number % len(_OF_TWENTY)
+        turn = number // len(_IN_A_ROW) * _IN_A_ROW.count(source) + number % len(_IN_A_ROW)
         if source == "attribute":
             material = materials[rng.integers(len(materials))] if rng.random() < 0.3 else None
             yield _texture(source, entropy, attributes[turn % len(attributes)], material)
+        elif source == "pattern":
+            kind = attributes[turn % len(attributes)]
+            drawn = draw_flat(kind, entropy, IMAGE_SIZE)
+            yield Picture(drawn.pixels, source, kind, None, drawn.colours)
         elif source == "material":
             yield _texture(source, entropy, None, materials[turn % len(materials)])
         elif source == "plain":

@@ -73,3 +73,12 @@ class Work:
 def digest_of(made_from: Any) -> str:
     """A digest of JSON values."""
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+def digest_of_tensors(tensors: Tensors) -> str:
+    """A digest of tensors and their names, whatever the order."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(name.encode())
+        digest.update(value.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -5,10 +5,11 @@ What needs torch is imported in the nodes, so annotations say Any of its types.
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from PIL import Image
 
 from veneer.errors import VeneerError
 from veneer.pretraining.options import PretrainingOptions
-from veneer.pretraining.work import Work, digest_of
+from veneer.pretraining.work import Work, digest_of, digest_of_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -151,9 +152,8 @@ def lay_lanes(
     def lay() -> dict[str, Any]:
         pictures = batches(range(pretraining.lanes.pictures), (seed, _CALIBRATION), clip_art)
         seen = lanes.calibrate(trunk, pictures)
-        laid = lanes.lay_lanes(
-            trunk, seen, pretraining.lanes.colours, dict(pretraining.lanes.textures)
-        )
+        given = pretraining.lanes
+        laid = lanes.lay_lanes(trunk, seen, given.colours, given.centres, dict(given.textures))
         return {_LANES: torch.tensor(laid.lanes), **laid.trunk.state_dict()}
 
     kept = work.kept("trunk", made_from, lay)
@@ -188,10 +188,14 @@ def train_image_heads(
 ) -> Any:
     """Train heads from one start in several ways, and average them with it.
 
+    Heads that were trained before on the same are taken from where they were kept.
+
     Returns
     -------
     ImageHead
     """
+    import torch
+
     from veneer.pipelines import tracking
     from veneer.pretraining import image_head, targets
     from veneer.pretraining.arithmetic import reproducible
@@ -210,26 +214,41 @@ def train_image_heads(
             classifier,
             meant,
             seen.features,
-            trunk.lanes[: pretraining.lanes.colours],
+            trunk.lanes[: pretraining.lanes.colours + pretraining.lanes.centres],
             shared_hidden(pretraining.width, pretraining.shared),
             seed,
         )
+        told = {
+            **vars(examples),
+            **{f"prompts.{name}": each for name, each in vars(prompts).items()},
+            **{f"start.{name}": each for name, each in start.state_dict().items()},
+            "meant": torch.from_numpy(meant.texts),
+        }
+        learnt_from = {
+            "format": image_head.FORMAT,
+            "threads": pretraining.threads,
+            "examples": digest_of_tensors(told),
+        }
+
+        def train(number: int) -> dict[str, Any]:
+            head = image_head.train_head(
+                start,
+                classifier,
+                meant,
+                examples,
+                prompts,
+                pretraining.heads[number],
+                seed + number,
+                lambda step, losses: tracking.log_pretraining(f"head_{number}", step, losses),
+            )
+            return head.state_dict()
+
         heads = []
         for number, options in enumerate(pretraining.heads):
-            heads.append(
-                image_head.train_head(
-                    start,
-                    classifier,
-                    meant,
-                    examples,
-                    prompts,
-                    options,
-                    seed + number,
-                    lambda step, losses, number=number: tracking.log_pretraining(
-                        f"head_{number}", step, losses
-                    ),
-                )
-            )
+            made_from = {**learnt_from, "options": options.model_dump(), "seed": seed + number}
+            head = copy.deepcopy(start)
+            head.load_state_dict(work.kept(f"heads/{number}", made_from, partial(train, number)))
+            heads.append(head)
     return image_head.average([*heads, start], pretraining.average)
 
 
