@@ -13,7 +13,7 @@ from veneer.encoders.config import EncoderConfig, packaged_folder
 from veneer.encoders.encoder import open_encoder
 from veneer.sources.textures import draw
 
-SHA256 = "ca4623a35396c4be353146c0a37b7e45db7831bcdf85145b41251dd849df15b6"
+SHA256 = "3d5515d117158b6a4279f4fead97e6dc4bccbe272c7235601a90f23f3b2a99ca"
 ENCODERS = {"mini": EncoderConfig(family="open_clip", pretrained="packaged")}
 ODD_SIZES = [(37, 224), (224, 37), (301, 199), (225, 223), (9, 5), (224, 224)]
 TEXTS = ["a photo of a striped texture", "cracked grey earth", "a dog", ""]
