@@ -13,7 +13,8 @@ of each whose file name says a material). Both packages are unpacked beforehand:
 
 The result goes to FOLDER, and is for measuring alone. `embedded_encoder.py --encoder FOLDER
 --beside` the pipeline's own then tells the difference. Needs a finished run of the pipeline under
-``data/``, whose kept heads it replaces; some twenty minutes. The last line of stdout is one JSON object, of what was learnt from.
+``data/``, whose kept heads it replaces; some twenty minutes. The last line of stdout is one JSON
+object, of what was learnt from.
 """
 
 from __future__ import annotations
