@@ -28,6 +28,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 from PIL import Image
 from twins import ROOT, say
 
@@ -77,7 +78,7 @@ NO_PICTURE = re.compile(r"_(nm|sm|rm|gm)$")
 def main() -> None:
     """Make the encoder, and tell what it has learnt from."""
     options = parse_arguments()
-    parameters = yaml_of(ROOT / "conf/base/parameters/pretraining.yml")
+    parameters = yaml.safe_load((ROOT / "conf/base/parameters/pretraining.yml").read_text())
     pretraining = PretrainingOptions(**parameters["pretraining"])
     work = Work(ROOT / "data/02_intermediate/pretraining")
     clip_art = find_clip_art(ROOT / "data/01_raw/openclipart")
@@ -115,13 +116,6 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
-def yaml_of(path: Path) -> dict:
-    """A file of parameters."""
-    import yaml
-
-    return yaml.safe_load(path.read_text())
-
-
 def stamps(folder: Path) -> Iterator[tuple[Path, str, None]]:
     """Cut-outs and the first line of their captions, each as often as it is shown."""
     for path in sorted(folder.rglob("*.png")):
@@ -144,24 +138,20 @@ def look(
 ) -> torch.Tensor:
     """Views of files as the trunk sees them: float32 [n, 1280]; what they are goes to ``noted``."""
 
-    def views() -> Iterator[np.ndarray]:
-        waiting = []
-        for number, (path, caption, material) in enumerate(files):
-            rng = np.random.default_rng([SEED, number])
-            if material is None:
-                pixels = next(draw([CUT_OUT], (SEED, 9, number), [path])).pixels
-                noted.append(Picture(None, "clip art", name=caption))
-            else:
-                pixels = cut(path, rng)
-                noted.append(Picture(None, "photo", material=material))
-            waiting.append(pixels)
-            if len(waiting) == BATCH:
-                yield np.stack(waiting)
-                waiting.clear()
-        if waiting:
-            yield np.stack(waiting)
+    def view(number: int) -> np.ndarray:
+        path, caption, material = files[number]
+        if material is None:
+            noted.append(Picture(None, "clip art", name=caption))
+            return next(draw([CUT_OUT], (SEED, 9, number), [path])).pixels
+        noted.append(Picture(None, "photo", material=material))
+        return cut(path, np.random.default_rng([SEED, number]))
 
-    return torch.cat([each.half().float() for each in features(bare_trunk(trunk.state), views())])
+    numbers = range(len(files))
+    views = (
+        np.stack([view(number) for number in numbers[first : first + BATCH]])
+        for first in numbers[::BATCH]
+    )
+    return torch.cat([each.half().float() for each in features(bare_trunk(trunk.state), views)])
 
 
 def cut(path: Path, rng: np.random.Generator) -> np.ndarray:

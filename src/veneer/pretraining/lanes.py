@@ -295,9 +295,7 @@ def _let_in(block: nn.Module, small: nn.Module, passed: _Readings, told: _Readin
     """
     units, begin = small.conv_pwl.in_channels, small.conv_pwl.out_channels
     old, count = len(passed.rows), len(passed.rows) + len(told.rows)
-    room = block.conv_pwl.out_channels - begin
-    if count > room:
-        raise ValueError(f"{count} lanes cannot go where {room} channels are spare")
+    room = _room(block, small, count)
     carrying = slice(units, units + old)
     block.conv_pw.weight[carrying, : passed.rows.shape[1], 0, 0] = passed.rows.float()
     _add(block.bn1, carrying, passed.shifts)
@@ -347,13 +345,9 @@ def _centred(
     ValueError
         When there are more lanes than spare channels.
     """
+    _room(block, small, len(passed.rows) + count)
     begin = small.conv_pwl.out_channels + len(passed.rows)
     width = block.conv_pwl.out_channels
-    if begin + count > width:
-        room = width - small.conv_pwl.out_channels
-        raise ValueError(
-            f"{len(passed.rows) + count} lanes cannot go where {room} channels are spare"
-        )
     units = small.conv_pwl.in_channels
     reading = slice(units, units + count)
     block.conv_pw.weight[reading, :, 0, 0] = passed.rows[:count].float()
@@ -365,6 +359,14 @@ def _centred(
     found = torch.eye(width).double()[begin : begin + count]
     rows = torch.cat([passed.rows[:colours], found, passed.rows[colours:]])
     return _Readings(rows, torch.zeros(len(rows)).double())
+
+
+def _room(block: nn.Module, small: nn.Module, count: int) -> int:
+    """How many channels are spare behind a block: ``count`` at least, or that is told."""
+    room = block.conv_pwl.out_channels - small.conv_pwl.out_channels
+    if count > room:
+        raise ValueError(f"{count} lanes cannot go where {room} channels are spare")
+    return room
 
 
 def _replace_features(trunk: nn.Module, seen: Calibration, lanes: _Readings) -> torch.Tensor:
