@@ -72,6 +72,38 @@ def test_a_channel_that_a_norm_lifts_is_kept():
     assert lean.blocks[5][0].conv_pwl.out_channels == model.blocks[5][0].conv_pwl.out_channels - 4
 
 
+@torch.inference_mode()
+@pytest.mark.parametrize("lifted", [False, True])
+@pytest.mark.parametrize("whole", [False, True])
+def test_blocks_that_write_nothing_or_the_same_everywhere(whole, lifted):
+    """Every residual block of a stage, or all of its blocks."""
+    model = network()
+    for block in model.blocks[4][0 if whole else 1 :]:
+        block.conv_pwl.weight.zero_()
+        block.bn3.running_mean.zero_()
+        block.bn3.bias.fill_(0.5 if lifted else 0)
+    expected = model(pictures())
+    lean = without_zeros(model)
+    torch.testing.assert_close(lean(pictures()), expected, rtol=1e-4, atol=1e-5)
+    assert size(lean) < size(model)
+
+
+@torch.inference_mode()
+def test_a_stage_of_residual_blocks_that_write_nothing():
+    model = network()
+    model.blocks = nn.Sequential(
+        *model.blocks[:4], model.blocks[4][:1], model.blocks[4][1:], *model.blocks[5:]
+    )
+    for block in model.blocks[5]:
+        block.conv_pwl.weight.zero_()
+        block.bn3.running_mean.zero_()
+        block.bn3.bias.zero_()
+    expected = model(pictures())
+    lean = without_zeros(model)
+    torch.testing.assert_close(lean(pictures()), expected, rtol=1e-4, atol=1e-5)
+    assert size(lean) < size(model)
+
+
 @pytest.mark.parametrize("model", [network(), network("efficientnet_b0"), nn.Linear(2, 2)])
 def test_where_nothing_can_be_left_out_the_module_stays(model):
     assert without_zeros(model) is model

@@ -86,7 +86,13 @@ def _written(block: Any) -> torch.Tensor:
 def _read(block: Any) -> torch.Tensor:
     """Which of its hidden units a block's last convolution reads: bool [hidden]."""
     conv, _ = _last(block)
-    return (conv.weight != 0).any(0).flatten()
+    return _at_least_one((conv.weight != 0).any(0).flatten())
+
+
+def _at_least_one(channels: torch.Tensor) -> torch.Tensor:
+    """The same, and the first where there are none: no convolution has none."""
+    channels[0] |= not channels.any()
+    return channels
 
 
 @torch.no_grad()
@@ -94,9 +100,11 @@ def _leave_out(trunk: Any) -> None:
     arriving = torch.ones(trunk.conv_stem.out_channels, dtype=torch.bool)
     for number, stage in enumerate(trunk.blocks):
         kept = [each for each in stage if not (each.has_skip and not _written(each).any())]
+        kept = kept or [stage[0]]
         leaving = torch.stack([_written(each) for each in kept]).any(0)
         if kept[0].has_skip:
             leaving |= arriving
+        _at_least_one(leaving)
         for block in kept:
             _narrow(block, arriving, leaving)
             arriving = leaving
