@@ -7,7 +7,7 @@ from pretrained import needs_the_trunk
 from torch.nn.functional import cosine_similarity
 
 from veneer.pretraining.lanes import Moments, calibrate, lay_lanes
-from veneer.pretraining.options import _ROOM
+from veneer.pretraining.options import LANE_ROOM
 from veneer.pretraining.trunk import LARGER, as_input, features
 from veneer.sources.textures import KINDS, photograph
 
@@ -71,8 +71,8 @@ def test_every_lane_has_a_place_of_its_own(laid):
 
 
 def test_there_is_room_for_as_many_as_the_options_allow(trunk, calibration):
-    most = {4: _ROOM[4], 5: _ROOM[5] - _ROOM[4], 6: _ROOM[6] - _ROOM[5]}
-    assert len(lay_lanes(trunk, calibration, 0, 0, most).lanes) == _ROOM[6]
+    most = {4: LANE_ROOM[4], 5: LANE_ROOM[5] - LANE_ROOM[4], 6: LANE_ROOM[6] - LANE_ROOM[5]}
+    assert len(lay_lanes(trunk, calibration, 0, 0, most).lanes) == LANE_ROOM[6]
     with pytest.raises(ValueError, match="17 lanes cannot go where 16 channels are spare"):
         lay_lanes(trunk, calibration, 1, 0, most)
     some = {4: most[4] - 1, 5: most[5]}

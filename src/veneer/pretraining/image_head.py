@@ -24,7 +24,7 @@ from veneer.pretraining.options import HeadOptions
 from veneer.pretraining.targets import SURFACES, ClassTargets
 from veneer.progress import progress
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when the same examples give another head."""
 CLASSES = 1000
 # Logits that count as seen: GELU lets through what is above about this.
@@ -88,13 +88,13 @@ def conse_start(
     classifier: nn.Linear,
     targets: ClassTargets,
     features: torch.Tensor,
-    colours: Sequence[int],
+    lanes: Sequence[int],
     hidden: int,
     seed: int,
 ) -> ImageHead:
     """The head as ConSE: a hidden unit for each class, and some that see at random.
 
-    Half of those see nothing but colour: names of colours are regions of its space, and each unit
+    Half of those see nothing but lanes: names of colours are regions of their space, and each unit
     is a plane through it.
 
     Parameters
@@ -104,8 +104,8 @@ def conse_start(
     targets : ClassTargets
     features : float32 tensor [n, F]
         Of any pictures, for the spread of the random units.
-    colours : sequence of int
-        The features that carry colour.
+    lanes : sequence of int
+        The features that are.
     hidden : int
         At least 1000.
     seed : int
@@ -120,10 +120,10 @@ def conse_start(
         head.fc1.bias[:CLASSES] = classifier.bias - _THRESHOLD
         seen = torch.randn(more, width, generator=generator) / math.sqrt(width)
         places = torch.randn(more, generator=generator)
-        if colours:
+        if lanes:
             seen[: more // 2] = 0
-            planes = torch.randn(more // 2, len(colours), generator=generator)
-            seen[: more // 2, list(colours)] = functional.normalize(planes, dim=1)
+            planes = torch.randn(more // 2, len(lanes), generator=generator)
+            seen[: more // 2, list(lanes)] = functional.normalize(planes, dim=1)
         seen = _SLOPE * seen / spread
         head.fc1.weight[CLASSES:] = seen
         head.fc1.bias[CLASSES:] = _SLOPE * places - seen @ centre
@@ -211,6 +211,7 @@ class _Lesson:
         self._real = torch.nonzero(examples.real).squeeze(1)
         self._drawn = torch.nonzero(~examples.real).squeeze(1)
         self._neighbours = _smoothed()
+        self._often = _frequencies(examples.colours).log()
         # The classifier is deaf to them.
         self._lanes = torch.nonzero(~classifier.weight.any(0)).squeeze(1)
 
@@ -244,7 +245,7 @@ class _Lesson:
             "naming": 0.5 * _cross_entropy(named, SCALE * of_plain @ self._texts.T),
             "surfaces": 0.4 * _cross_entropy(surfaces, SCALE * by_surface),
             "captions": (weights * (1 - (of_labelled * captions).sum(1))).mean(),
-            "colours": options.colours * _cross_entropy(colours, SCALE * by_colour),
+            "colours": options.colours * _cross_entropy(colours, SCALE * by_colour + self._often),
         }
         for name in ("surfaces", "captions", "colours"):
             asked[name] = options.textures * asked[name]
@@ -317,6 +318,17 @@ def _smoothed() -> torch.Tensor:
     near = closeness()[np.ix_(places, places)]
     near = (near / near.max(1, keepdims=True)) ** 2
     return torch.from_numpy((near / near.sum(1, keepdims=True)).astype(np.float32))
+
+
+def _frequencies(shares: torch.Tensor) -> torch.Tensor:
+    """How often each is shown: float32 [K].
+
+    Their logarithms, added to the logits while it learns, take the place of what a head would else
+    learn of them: brown and grey show in many pictures, and are no better an answer for that
+    (Menon et al. 2021, Long-tail learning via logit adjustment).
+    """
+    counts = shares.sum(0) + 1
+    return counts / counts.sum()
 
 
 def _cross_entropy(shares: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:

@@ -30,12 +30,11 @@ import torch
 from torch import nn
 
 from veneer.pretraining.arithmetic import fast_multiplication
+from veneer.pretraining.options import CENTRING_STAGE, LANE_ROOM
 from veneer.pretraining.trunk import as_input, bare_trunk
 
 # Stages of blocks, by number, that lanes pass through; those before are left as they are.
-_FIRST, _LAST = 4, 6
-# That behind whose first block a kernel reaches far across the map.
-_CENTRING = 5
+_FIRST, _LAST = min(LANE_ROOM), max(LANE_ROOM)
 _MIDDLE = 3.0  # of what ReLU6 lets through
 # Deviations either way that fit between 0 and 6 around the middle.
 _REACH = 3.0
@@ -199,7 +198,7 @@ def lay_lanes(
         told = _texture_readings(seen.hidden[stage], said, textures.get(stage, 0))
         said.append(torch.cat(seen.hidden[stage].averages).double() @ told.rows.T)
         passed = _let_in(large.blocks[stage][0], trunk.blocks[stage][0], passed, told)
-        if stage == _CENTRING:
+        if stage == CENTRING_STAGE:
             passed = _centred(
                 large.blocks[stage][1], trunk.blocks[stage][1], passed, colours, centres
             )

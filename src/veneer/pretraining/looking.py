@@ -26,7 +26,7 @@ from veneer.progress import progress
 
 _NOTED = ("source", "attribute", "material", "colours", "name")
 CHUNK = 480  # pictures; a multiple of 24, so that each chunk holds all sorts
-FORMAT = 3
+FORMAT = 4
 """To be raised when the same numbers give other pictures."""
 
 

@@ -13,9 +13,10 @@ _TEXT_WIDTH, _IMAGE_WIDTH = 512, 1280
 # Widening leaves `width + shared - 2` hidden units to what is shared, of which 1000 are classes.
 _LEAST = 1002
 
-# Channels by which EfficientNet-Lite3's streams are wider than Lite2's, after each stage.
-_ROOM = {4: 16, 5: 24, 6: 32}
-_CENTRED_AFTER = 5
+LANE_ROOM = {4: 16, 5: 24, 6: 32}
+"""Channels by which EfficientNet-Lite3's streams are wider than Lite2's, after each stage."""
+CENTRING_STAGE = 5
+"""The one behind whose first block a kernel reaches far across the map."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Above = Annotated[float, Field(gt=0)]
@@ -69,9 +70,9 @@ class LaneOptions(Options):
         if self.centres > self.colours:
             raise ValueError(f"{self.centres} centres of {self.colours} colours")
         count = self.colours
-        for stage, room in _ROOM.items():
+        for stage, room in LANE_ROOM.items():
             count += self.textures.get(stage, 0)
-            if stage == _CENTRED_AFTER:
+            if stage == CENTRING_STAGE:
                 count += self.centres
             if count > room:
                 raise ValueError(f"{count} lanes after stage {stage}, where {room} have room")

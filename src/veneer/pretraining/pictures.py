@@ -1,9 +1,10 @@
 """The pictures that the image head learns from: none of them was labelled by anyone for it.
 
 Textures and materials drawn by :mod:`veneer.sources.textures`, which knows what it draws, as
-photographs may show them, and textures that fill the picture, hardly tilted; clip art
-in the public domain, with what its file names say; and the few photographs of scikit-image that
-are in the public domain. Each picture follows from the seed and its number alone.
+photographs may show them, some textures in shades of one colour, and some that fill the picture,
+hardly tilted; clip art in the public domain, with what its file names say; and the few photographs
+of scikit-image that are in the public domain. Each picture follows from the seed and its number
+alone.
 """
 
 from __future__ import annotations
@@ -22,13 +23,15 @@ from PIL import Image, ImageFilter
 from veneer.errors import VeneerError
 from veneer.pretraining.ingredients import no_clip_art, package_folder
 from veneer.pretraining.trunk import IMAGE_SIZE
+from veneer.pretraining.words import COLOURS
 from veneer.sources.textures import KINDS, MATERIALS, photograph
 from veneer.sources.textures import draw as draw_flat
 
-# Of 24 pictures in a row: textures, of them some on a known material; textures that fill the
-# picture; materials; plain colour.
+# Of 24 pictures in a row: textures, of them some on a known material; textures in shades of one
+# colour; textures that fill the picture; materials; plain colour.
 _IN_A_ROW = (
-    *("attribute",) * 12,
+    *("attribute",) * 9,
+    *("shades",) * 3,
     *("pattern",) * 4,
     *("material",) * 4,
     "plain",
@@ -51,6 +54,9 @@ PHOTOGRAPHS: dict[str, tuple[str | None, str]] = {
 }
 # A few pieces of clip art are as large as posters, and take seconds to open.
 _MOST_PIXELS = 2_000_000
+# Drawings of a texture in one colour, of which the first is taken in whose light it still has it:
+# white becomes grey where it is dark.
+_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ class Picture:
     ----------
     pixels : uint8 array [256, 256, 3]
     source : str
-        ``attribute``, ``pattern``, ``material``, ``plain``, ``clip art`` or ``photo``.
+        ``attribute``, ``shades``, ``pattern``, ``material``, ``plain``, ``clip art`` or ``photo``.
     attribute, material : str or None
         Keys of ``ATTRIBUTES`` and ``MATERIALS``.
     colours : tuple of str
@@ -125,6 +131,8 @@ def draw(
         if source == "attribute":
             material = materials[rng.integers(len(materials))] if rng.random() < 0.3 else None
             yield _texture(source, entropy, attributes[turn % len(attributes)], material)
+        elif source == "shades":
+            yield _in_shades(entropy, attributes[turn % len(attributes)], rng)
         elif source == "pattern":
             kind = attributes[turn % len(attributes)]
             drawn = draw_flat(kind, entropy, IMAGE_SIZE)
@@ -144,6 +152,15 @@ def _texture(
 ) -> Picture:
     drawn = photograph(entropy, attribute, material, IMAGE_SIZE)
     return Picture(drawn.pixels, source, drawn.attribute, drawn.material, drawn.colours)
+
+
+def _in_shades(entropy: list[int], attribute: str, rng: np.random.Generator) -> Picture:
+    colour = list(COLOURS)[rng.integers(len(COLOURS))]
+    for attempt in range(_ATTEMPTS):
+        drawn = photograph([*entropy, attempt], attribute, None, IMAGE_SIZE, (colour,))
+        if colour in drawn.colours:
+            break
+    return Picture(drawn.pixels, "shades", attribute, None, drawn.colours)
 
 
 def _clip_art(path: Path, entropy: list[int], rng: np.random.Generator) -> Picture:

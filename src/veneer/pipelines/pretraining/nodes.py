@@ -214,7 +214,7 @@ def train_image_heads(
             classifier,
             meant,
             seen.features,
-            trunk.lanes[: pretraining.lanes.colours + pretraining.lanes.centres],
+            trunk.lanes,
             shared_hidden(pretraining.width, pretraining.shared),
             seed,
         )
