@@ -16,15 +16,31 @@ def clip_art(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def drawn():
-    """Drawn pictures of all kinds: uint8 [96, 256, 256, 3]."""
+def photographs():
+    """96 drawn pictures of all kinds, with what is known of them."""
     from veneer.sources.textures import KINDS, MATERIALS, photograph
 
     kinds, materials, side = list(KINDS), list(MATERIALS), 256
     pictures = [photograph([1, number], kinds[number % 47], None, side) for number in range(48)]
     pictures += [photograph([2, number], None, materials[number], side) for number in range(24)]
     pictures += [photograph([3, number], None, None, side) for number in range(24)]
-    return np.stack([picture.pixels for picture in pictures])
+    return pictures
+
+
+@pytest.fixture(scope="session")
+def drawn(photographs):
+    """The same, uint8 [96, 256, 256, 3]."""
+    return np.stack([picture.pixels for picture in photographs])
+
+
+@pytest.fixture(scope="session")
+def shown(photographs):
+    """Their colours: float32 tensor [96, 13]."""
+    import torch
+
+    from veneer.pretraining.examples import colour_shares
+
+    return torch.from_numpy(colour_shares([picture.colours for picture in photographs]))
 
 
 @pytest.fixture(scope="session")

@@ -6,19 +6,20 @@ import torch
 from pretrained import needs_the_trunk
 from torch.nn.functional import cosine_similarity
 
-from veneer.pretraining.lanes import Moments, calibrate, lay_lanes
+from veneer.pretraining.lanes import Arriving, Moments, _name_readings, calibrate, lay_lanes
 from veneer.pretraining.options import LANE_ROOM
 from veneer.pretraining.trunk import LARGER, as_input, features
 from veneer.sources.textures import KINDS, photograph
 
 pytestmark = needs_the_trunk
-COLOURS, CENTRES, TEXTURES = 3, 3, {4: 4, 5: 6, 6: 2}
+COLOURS, CENTRES, NAMES, TEXTURES = 3, 3, 4, {4: 4, 5: 6, 6: 2}
 SIDE = 256
 
 
 @pytest.fixture(scope="module")
-def laid(trunk, calibration):
-    return lay_lanes(trunk, calibration, COLOURS, CENTRES, TEXTURES)
+def laid(trunk, calibration, shown):
+    counts = {"colours": COLOURS, "centres": CENTRES, "names": NAMES, "textures": TEXTURES}
+    return lay_lanes(trunk, calibration, shown, **counts)
 
 
 @pytest.fixture(scope="module")
@@ -45,19 +46,20 @@ def test_the_other_features_are_the_same_to_the_last_bits(trunk, laid, others):
     torch.testing.assert_close(after[:, kept], before[:, kept], atol=1e-4, rtol=1e-4)
 
 
-def test_without_lanes_the_larger_network_says_the_same(trunk, calibration, others):
-    made = lay_lanes(trunk, calibration, 0, 0, {})
+def test_without_lanes_the_larger_network_says_the_same(trunk, calibration, shown, others):
+    made = lay_lanes(trunk, calibration, shown)
     assert made.lanes == []
     with torch.inference_mode():
         before, after = trunk(as_input(others[:4])), made.trunk(as_input(others[:4]))
     torch.testing.assert_close(after, before, atol=1e-3, rtol=1e-3)
 
 
-def test_the_result_is_a_plain_network_and_what_was_given_stays(trunk, calibration):
+def test_the_result_is_a_plain_network_and_what_was_given_stays(trunk, calibration, shown):
     import timm
 
     given = {name: each.clone() for name, each in trunk.state_dict().items()}
-    made = lay_lanes(trunk, calibration, 3, 2, {6: 4}).trunk.state_dict()
+    made = lay_lanes(trunk, calibration, shown, colours=3, centres=2, textures={6: 4})
+    made = made.trunk.state_dict()
     plain = timm.create_model(LARGER).state_dict()
     assert {name: each.shape for name, each in made.items()} == {
         name: each.shape for name, each in plain.items()
@@ -67,32 +69,34 @@ def test_the_result_is_a_plain_network_and_what_was_given_stays(trunk, calibrati
 
 
 def test_every_lane_has_a_place_of_its_own(laid):
-    assert len(set(laid.lanes)) == len(laid.lanes) == COLOURS + CENTRES + sum(TEXTURES.values())
+    count = COLOURS + CENTRES + NAMES + sum(TEXTURES.values())
+    assert len(set(laid.lanes)) == len(laid.lanes) == count
 
 
-def test_there_is_room_for_as_many_as_the_options_allow(trunk, calibration):
+def test_there_is_room_for_as_many_as_the_options_allow(trunk, calibration, shown):
     most = {4: LANE_ROOM[4], 5: LANE_ROOM[5] - LANE_ROOM[4], 6: LANE_ROOM[6] - LANE_ROOM[5]}
-    assert len(lay_lanes(trunk, calibration, 0, 0, most).lanes) == LANE_ROOM[6]
+    assert len(lay_lanes(trunk, calibration, shown, textures=most).lanes) == LANE_ROOM[6]
     with pytest.raises(ValueError, match="17 lanes cannot go where 16 channels are spare"):
-        lay_lanes(trunk, calibration, 1, 0, most)
-    some = {4: most[4] - 1, 5: most[5]}
+        lay_lanes(trunk, calibration, shown, colours=1, textures=most)
+    some = {4: most[4] - 2, 5: most[5]}
     with pytest.raises(ValueError, match="25 lanes cannot go where 24 channels are spare"):
-        lay_lanes(trunk, calibration, 1, 1, some)
+        lay_lanes(trunk, calibration, shown, colours=1, centres=1, names=1, textures=some)
 
 
-def test_a_lane_of_textures_is_a_reading_of_hidden_units_averaged_over_the_picture(
+def test_a_lane_of_names_or_textures_is_a_reading_of_hidden_units_averaged_over_the_picture(
     trunk, laid, others
 ):
     found = in_fp32(laid.trunk, others).double()
     hidden = calibrate(trunk, [others]).hidden
     places = iter(laid.lanes[COLOURS + CENTRES :])
-    for stage, count in TEXTURES.items():
+    read = TEXTURES | {4: NAMES + TEXTURES[4]}
+    for stage, count in read.items():
         pooled = torch.cat(hidden[stage].averages).double()
         lanes = found[:, [next(places) for _ in range(count)]]
         # The reading itself stands in the larger network.
         small = trunk.blocks[stage][0].conv_pwl
         others_before = COLOURS + (CENTRES if stage == 6 else 0)
-        begin = small.out_channels + others_before + sum(TEXTURES[each] for each in range(4, stage))
+        begin = small.out_channels + others_before + sum(read[each] for each in range(4, stage))
         rows = laid.trunk.blocks[stage][0].conv_pwl.weight.detach()[begin : begin + count, :, 0, 0]
         expected = pooled @ rows[:, : pooled.shape[1]].double().T
         for number in range(count):
@@ -105,7 +109,7 @@ def test_lanes_of_textures_say_what_features_do_not(calibration, laid):
     features = (features - features.mean(0)) / features.std(0).clamp_min(1e-3)
     said = torch.linalg.svd(features, full_matrices=False).U[:, : len(features) // 4]
     pooled = torch.cat(calibration.hidden[4].averages).double()
-    begin = 120 + COLOURS
+    begin = 120 + COLOURS + NAMES
     rows = laid.trunk.blocks[4][0].conv_pwl.weight.detach()[
         begin : begin + 4, : pooled.shape[1], 0, 0
     ]
@@ -126,6 +130,27 @@ def test_colours_of_plain_pictures_are_read_from_three_lanes(laid):
     guessed = lanes[24:] @ learnt
     likeness = [correlation(guessed[:, each], colours[24:, each]) for each in range(3)]
     assert np.mean(likeness) > 0.9
+
+
+def test_lanes_of_names_read_what_tells_them_apart_beyond_averages():
+    """Of 40 units the first goes with the average, the second and third with names."""
+    generator = torch.Generator().manual_seed(0)
+    units = torch.randn(400, 40, generator=generator).double()
+    averages = units[:, :1] + 0.1 * torch.randn(400, 1, generator=generator).double()
+    names = torch.stack([units[:, 1] > units[:, 0], units[:, 2] > 0, units[:, 2] <= 0], 1).double()
+    names[::3] = 0  # nothing is known of these
+    names /= names.sum(1, keepdim=True).clamp_min(1)
+    units[::3, 5] += 100  # and nothing is learnt from them
+    hidden = Arriving(averages=[units[:150], units[150:]])
+    hidden.pixels.add(units[:, :, None, None])
+    told = _name_readings(hidden, averages, names, 2)
+    read = (units @ told.rows.T)[names.any(1)]
+    told_apart = units[names.any(1)][:, [1, 2]]
+    likeness = np.corrcoef(torch.cat([read, told_apart], 1).numpy().T)[:2, 2:]
+    assert np.square(likeness).sum(0).min() > 0.8
+    assert abs(correlation(read[:, 0], averages[names.any(1)][:, 0])) < 0.2
+    middles = (units @ told.rows.T + told.shifts).mean(0)
+    torch.testing.assert_close(middles, torch.full((2,), 3.0).double())
 
 
 def test_lanes_of_the_middle_tell_things_from_their_ground(laid):
@@ -158,7 +183,7 @@ def test_lanes_of_the_middle_are_the_same_average_with_other_weights(laid, other
     before, after = maps
     begin = 208
     read = before[:, begin : begin + CENTRES].mean((2, 3))
-    free = begin + COLOURS + TEXTURES[4] + TEXTURES[5]
+    free = begin + COLOURS + NAMES + TEXTURES[4] + TEXTURES[5]
     edge = torch.tensor([0.5, 0.5, 1, 1, 1, 1, 0.5, 0.5])
     weights = torch.outer(edge, edge)
     expected = (before[:, begin : begin + CENTRES] * weights).mean((2, 3))

@@ -12,10 +12,12 @@ Three lanes read the average colour, linearly, from the stream where it is still
 read the same of the middle of the picture, where a thing mostly is: a spare hidden unit reads a
 lane at some distance all around, beyond the border of the map as zero, so that what lies near the
 border is read less often. The others read hidden units of middle blocks. Those are rectified, so
-that their average over a picture says how much of a pattern there is, where that of a linear stream
-says no more than its mean: energies of a bank of filters, by which textures have long been told
-apart (Laws 1980, Textured image segmentation). Of these units the lanes carry the principal
-directions of what the last features do not say of pictures.
+that their average over a picture says how much of something there is, where that of a linear stream
+says no more than its mean: half red and half green is not brown all over. Of the units where lanes
+begin, some carry the directions by which names of colours are told apart, where averages do not;
+the others, of each stage, the principal directions of what the last features do not say of
+pictures: energies of a bank of filters, by which textures have long been told apart (Laws 1980,
+Textured image segmentation).
 
 Nothing is trained, and the result is a plain network of the larger size.
 """
@@ -24,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -40,6 +43,8 @@ _MIDDLE = 3.0  # of what ReLU6 lets through
 _REACH = 3.0
 # Principal directions of the last features whose part is taken out of what lanes shall say.
 _SAID = 200
+# Of what reads names of colours, for each picture and each unit's variance.
+_RIDGE = 0.5
 
 
 @dataclass
@@ -142,8 +147,8 @@ class Laid:
     trunk : module
         Of the larger size.
     lanes : list of int
-        Which of the 1280 features they are: those of colour, those of colour in the middle, then
-        those of textures, from earlier stages first.
+        Which of the 1280 features they are: those of colour, those of colour in the middle, those
+        of names of colours, then those of textures, from earlier stages first.
     """
 
     trunk: nn.Module
@@ -166,7 +171,14 @@ class _Readings:
 
 @torch.no_grad()
 def lay_lanes(
-    trunk: nn.Module, seen: Calibration, colours: int, centres: int, textures: Mapping[int, int]
+    trunk: nn.Module,
+    seen: Calibration,
+    shown: torch.Tensor,
+    *,
+    colours: int = 0,
+    centres: int = 0,
+    names: int = 0,
+    textures: Mapping[int, int] = MappingProxyType({}),
 ) -> Laid:
     """Put the trunk into one of the next size, and lay lanes in what is spare there.
 
@@ -175,10 +187,14 @@ def lay_lanes(
     trunk : module
         As calibrated; it is not changed.
     seen : Calibration
+    shown : float tensor [n, K]
+        Shares of named colours in the same pictures; rows without any are zero.
     colours : int
         How many of red, green and blue have a lane.
     centres : int
         How many of those have another one, which tells of the middle of the picture.
+    names : int
+        How many lanes tell names of colours, less than K.
     textures : dict from stage number (4 to 6) to int
         How many lanes begin at the hidden units of each stage's first block.
 
@@ -192,11 +208,17 @@ def lay_lanes(
         When there are more lanes than channels to spare.
     """
     large = _enlarged(trunk)
-    said = [_directions(torch.cat(seen.features).double())]
     passed = _colour_readings(seen, colours)
+    averages = torch.cat(seen.stream.averages).double() @ passed.rows.T
+    named = _name_readings(seen.hidden[_FIRST], averages, shown.double(), names)
+    said = [_directions(torch.cat(seen.features).double()), _averages(seen.hidden[_FIRST], named)]
     for stage in range(_FIRST, _LAST + 1):
         told = _texture_readings(seen.hidden[stage], said, textures.get(stage, 0))
-        said.append(torch.cat(seen.hidden[stage].averages).double() @ told.rows.T)
+        said.append(_averages(seen.hidden[stage], told))
+        if stage == _FIRST:
+            told = _Readings(
+                torch.cat([named.rows, told.rows]), torch.cat([named.shifts, told.shifts])
+            )
         passed = _let_in(large.blocks[stage][0], trunk.blocks[stage][0], passed, told)
         if stage == CENTRING_STAGE:
             passed = _centred(
@@ -231,6 +253,41 @@ def _colour_readings(seen: Calibration, count: int) -> _Readings:
     return _fitted(rows, seen.stream.pixels)
 
 
+def _name_readings(
+    hidden: Arriving, averages: torch.Tensor, shown: torch.Tensor, count: int
+) -> _Readings:
+    """Directions of hidden units by which names of colours are told apart, where averages do not.
+
+    By reduced-rank regression with a ridge (Izenman 1975, Reduced-rank regression for the
+    multivariate linear model), over the averages of those pictures whose colours have names.
+
+    Parameters
+    ----------
+    hidden : Arriving
+    averages : float64 tensor [n, k]
+        What lanes of colours say of the same pictures.
+    shown : float64 tensor [n, K]
+    count : int
+    """
+    if not count:
+        return _Readings(torch.zeros(0, hidden.averages[0].shape[1]).double(), torch.zeros(0))
+    some = shown.any(1)
+    pooled = torch.cat(hidden.averages).double()[some]
+    spread = pooled.std(0).clamp_min(1e-3)
+    known = averages[some]
+    known = torch.linalg.qr(known - known.mean(0)).Q
+
+    def unknown(values: torch.Tensor) -> torch.Tensor:
+        values = values - values.mean(0)
+        return values - known @ (known.T @ values)
+
+    units, names = unknown(pooled / spread), unknown(shown[some])
+    ridge = _RIDGE * len(units) * torch.eye(units.shape[1]).double()
+    fit = torch.linalg.solve(units.T @ units + ridge, units.T @ names)
+    directions = torch.linalg.svd(units @ fit, full_matrices=False).Vh[:count]
+    return _fitted(directions @ fit.T / spread, hidden.pixels)
+
+
 def _texture_readings(hidden: Arriving, said: list[torch.Tensor], count: int) -> _Readings:
     """Principal directions of hidden units that nothing else says.
 
@@ -251,6 +308,11 @@ def _texture_readings(hidden: Arriving, said: list[torch.Tensor], count: int) ->
     scaled = scaled - known @ (known.T @ scaled)
     rows = torch.linalg.svd(scaled, full_matrices=False).Vh[:count] / spread
     return _fitted(rows, hidden.pixels)
+
+
+def _averages(hidden: Arriving, readings: _Readings) -> torch.Tensor:
+    """What is read of each picture, but for a constant: float64 [n, lanes]."""
+    return torch.cat(hidden.averages).double() @ readings.rows.T
 
 
 def _directions(features: torch.Tensor) -> torch.Tensor:

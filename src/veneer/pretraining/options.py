@@ -62,6 +62,7 @@ class LaneOptions(Options):
 
     colours: Annotated[int, Field(ge=0, le=3)]
     centres: Annotated[int, Field(ge=0, le=3)]
+    names: Annotated[int, Field(ge=0, le=12)]
     textures: dict[Literal[4, 5, 6], Count]
     pictures: Positive
 
@@ -69,7 +70,7 @@ class LaneOptions(Options):
     def _lanes_have_room(self) -> LaneOptions:
         if self.centres > self.colours:
             raise ValueError(f"{self.centres} centres of {self.colours} colours")
-        count = self.colours
+        count = self.colours + self.names
         for stage, room in LANE_ROOM.items():
             count += self.textures.get(stage, 0)
             if stage == CENTRING_STAGE:

@@ -139,6 +139,7 @@ def lay_lanes(
     import torch
 
     from veneer.pretraining import lanes
+    from veneer.pretraining.examples import colour_shares
     from veneer.pretraining.looking import batches, drawn_from
     from veneer.pretraining.trunk import load_trunk
 
@@ -150,10 +151,15 @@ def lay_lanes(
     }
 
     def lay() -> dict[str, Any]:
-        pictures = batches(range(pretraining.lanes.pictures), (seed, _CALIBRATION), clip_art)
+        given = pretraining.lanes.model_dump()
+        numbers = range(given.pop("pictures"))
+        colours: list[tuple[str, ...]] = []
+        pictures = batches(
+            numbers, (seed, _CALIBRATION), clip_art, lambda drawn: colours.append(drawn.colours)
+        )
         seen = lanes.calibrate(trunk, pictures)
-        given = pretraining.lanes
-        laid = lanes.lay_lanes(trunk, seen, given.colours, given.centres, dict(given.textures))
+        shown = torch.from_numpy(colour_shares(colours))
+        laid = lanes.lay_lanes(trunk, seen, shown, **given)
         return {_LANES: torch.tensor(laid.lanes), **laid.trunk.state_dict()}
 
     kept = work.kept("trunk", made_from, lay)
