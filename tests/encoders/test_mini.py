@@ -13,7 +13,7 @@ from veneer.encoders.config import EncoderConfig, packaged_folder
 from veneer.encoders.encoder import open_encoder
 from veneer.sources.textures import draw
 
-SHA256 = "3d5515d117158b6a4279f4fead97e6dc4bccbe272c7235601a90f23f3b2a99ca"
+SHA256 = "3937f99be920b827f72b170a58c3da4791fe9dab761d6416190907f69c772320"
 ENCODERS = {"mini": EncoderConfig(family="open_clip", pretrained="packaged")}
 ODD_SIZES = [(37, 224), (224, 37), (301, 199), (225, 223), (9, 5), (224, 224)]
 TEXTS = ["a photo of a striped texture", "cracked grey earth", "a dog", ""]
