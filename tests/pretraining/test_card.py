@@ -30,8 +30,8 @@ def test_it_tells_what_it_is_and_what_was_measured(card):
     assert "98 765 short texts" in card
     assert "0.877" in card
     assert "Seed 7." in card
-    assert "3 of average colours, 3 of those in the middle of the picture, 1 from the" in card
-    assert "1 from the hidden units of stage 4, 2 from" in card
+    assert "3 of average colours, 3 of those in the middle of the picture, 4 that tell" in card
+    assert "4 that tell names of colours, 1 from the hidden units of stage 4, 2 from" in card
 
 
 @needs_photographs

@@ -36,6 +36,8 @@ from veneer.pretraining.arithmetic import fast_multiplication
 from veneer.pretraining.options import CENTRING_STAGE, LANE_ROOM
 from veneer.pretraining.trunk import as_input, bare_trunk
 
+FORMAT = 2
+"""To be raised when the same pictures give other lanes."""
 # Stages of blocks, by number, that lanes pass through; those before are left as they are.
 _FIRST, _LAST = min(LANE_ROOM), max(LANE_ROOM)
 _MIDDLE = 3.0  # of what ReLU6 lets through
@@ -43,7 +45,7 @@ _MIDDLE = 3.0  # of what ReLU6 lets through
 _REACH = 3.0
 # Principal directions of the last features whose part is taken out of what lanes shall say.
 _SAID = 200
-# Of what reads names of colours, for each picture and each unit's variance.
+# Of the regression on names of colours, for each picture: units have about a variance of 1 there.
 _RIDGE = 0.5
 
 

@@ -56,7 +56,7 @@ class ImageTrunk:
     state : dict of str to tensor
         timm's, with the classifier.
     lanes : list of int
-        The features that are lanes, the first of which carry colour.
+        The features that are lanes.
     source_sha256 : str
         Of the file that it was made from.
     """
@@ -145,6 +145,7 @@ def lay_lanes(
 
     trunk, source = load_trunk()
     made_from = {
+        "format": lanes.FORMAT,
         "source": source,
         "options": pretraining.lanes.model_dump(),
         "pictures": drawn_from((seed, _CALIBRATION), clip_art),
