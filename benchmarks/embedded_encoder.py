@@ -70,7 +70,7 @@ from veneer.retrieval.evaluation import rank, values_of
 from veneer.schema import KNOWN_IMAGE, QUARANTINE
 from veneer.schema import vectors as as_array
 from veneer.sources.memory import Sent, memory_source
-from veneer.sources.textures import COLOURS, KINDS, photograph
+from veneer.sources.textures import COLOURS, KINDS, photograph, photograph_in_shades
 from veneer.sources.textures import draw as draw_flat
 from veneer.splits import folds
 
@@ -82,7 +82,6 @@ FASHION_ROWS = 4000
 THIRTEEN = [name for name in COLOURS if name != "cream"]
 EACH_COLOUR, EACH_KIND = 2, 20  # of each colour and kind; of each kind
 SEEDS = {"report": 71_001, "choice": 71_002, "all": 71_001}  # nothing else draws under these
-ATTEMPTS = 20  # at a picture in whose light its colour keeps its name
 FOLD_SEEDS = (0, 1)
 PLAIN_BATCH = 32
 DRAWN = ("colour", "synthetic_47", "photographed_47")
@@ -217,11 +216,9 @@ def collect(
 def draw(job: tuple[list[int], str, str | None]) -> bytes:
     """A PNG file of one kind of texture, perhaps in shades of one colour, as if photographed."""
     seed, kind, colour = job
-    for attempt in range(ATTEMPTS):
-        drawn = photograph([*seed, attempt], attribute=kind, colours=colour and (colour,))
-        if colour is None or colour in drawn.colours:
-            break
-    return png(drawn.pixels)
+    if colour:
+        return png(photograph_in_shades(seed, kind, colour).pixels)
+    return png(photograph([*seed, 0], kind).pixels)
 
 
 def fill(job: tuple[list[int], str, str | None]) -> bytes:

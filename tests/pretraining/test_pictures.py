@@ -19,7 +19,7 @@ from veneer.pretraining.pictures import (
     photograph_bytes,
 )
 from veneer.pretraining.words import ATTRIBUTES, COLOURS
-from veneer.sources.textures import MATERIALS, Photograph, Texture, photograph
+from veneer.sources.textures import MATERIALS, Photograph, Texture, photograph, photographs
 from veneer.sources.textures import draw as draw_flat
 
 CLIP_ART = 21  # the number of the first picture that is one
@@ -37,6 +37,7 @@ def quickly(monkeypatch):
         return Texture(black, kind, ("blue",), "")
 
     monkeypatch.setattr(module, "photograph", draw_nothing)
+    monkeypatch.setattr(photographs, "photograph", draw_nothing)
     monkeypatch.setattr(module, "draw_flat", fill_nothing)
     monkeypatch.setattr(module, "_opened", lambda name: noise)
 
@@ -113,7 +114,7 @@ def test_a_colour_is_drawn_until_its_shades_keep_its_name(monkeypatch, clip_art)
         seen = colours if len(asked) % 20 == fit else ("black",)
         return Photograph(np.full((256, 256, 3), len(asked)), attribute, material, seen)
 
-    monkeypatch.setattr(module, "photograph", darken)
+    monkeypatch.setattr(photographs, "photograph", darken)
     fit = 3
     (picture,) = draw([9], (0, 2), clip_art)
     assert asked == [[0, 2, 9, attempt] for attempt in range(3)]

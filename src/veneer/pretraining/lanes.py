@@ -276,14 +276,9 @@ def _name_readings(
     some = shown.any(1)
     pooled = torch.cat(hidden.averages).double()[some]
     spread = pooled.std(0).clamp_min(1e-3)
-    known = averages[some]
-    known = torch.linalg.qr(known - known.mean(0)).Q
-
-    def unknown(values: torch.Tensor) -> torch.Tensor:
-        values = values - values.mean(0)
-        return values - known @ (known.T @ values)
-
-    units, names = unknown(pooled / spread), unknown(shown[some])
+    units, names = pooled / spread, shown[some]
+    units = _beyond(units - units.mean(0), averages[some])
+    names = _beyond(names - names.mean(0), averages[some])
     ridge = _RIDGE * len(units) * torch.eye(units.shape[1]).double()
     fit = torch.linalg.solve(units.T @ units + ridge, units.T @ names)
     directions = torch.linalg.svd(units @ fit, full_matrices=False).Vh[:count]
@@ -305,11 +300,15 @@ def _texture_readings(hidden: Arriving, said: list[torch.Tensor], count: int) ->
     pooled = torch.cat(hidden.averages).double()
     spread = pooled.std(0).clamp_min(1e-3)
     scaled = (pooled - pooled.mean(0)) / spread
-    known = torch.cat(said, dim=1)
-    known = torch.linalg.qr(known - known.mean(0)).Q
-    scaled = scaled - known @ (known.T @ scaled)
+    scaled = _beyond(scaled, torch.cat(said, dim=1))
     rows = torch.linalg.svd(scaled, full_matrices=False).Vh[:count] / spread
     return _fitted(rows, hidden.pixels)
+
+
+def _beyond(values: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Values of mean 0, without what goes with others that are known: float64 [n, k] each."""
+    known = torch.linalg.qr(known - known.mean(0)).Q
+    return values - known @ (known.T @ values)
 
 
 def _averages(hidden: Arriving, readings: _Readings) -> torch.Tensor:

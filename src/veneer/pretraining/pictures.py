@@ -24,7 +24,7 @@ from veneer.errors import VeneerError
 from veneer.pretraining.ingredients import no_clip_art, package_folder
 from veneer.pretraining.trunk import IMAGE_SIZE
 from veneer.pretraining.words import COLOURS
-from veneer.sources.textures import KINDS, MATERIALS, photograph
+from veneer.sources.textures import KINDS, MATERIALS, photograph, photograph_in_shades
 from veneer.sources.textures import draw as draw_flat
 
 # Of 24 pictures in a row: textures, of them some on a known material; textures in shades of one
@@ -54,9 +54,6 @@ PHOTOGRAPHS: dict[str, tuple[str | None, str]] = {
 }
 # A few pieces of clip art are as large as posters, and take seconds to open.
 _MOST_PIXELS = 2_000_000
-# Drawings of a texture in one colour, of which the first is taken in whose light it still has it:
-# white becomes grey where it is dark.
-_ATTEMPTS = 20
 
 
 @dataclass(frozen=True)
@@ -156,10 +153,7 @@ def _texture(
 
 def _in_shades(entropy: list[int], attribute: str, rng: np.random.Generator) -> Picture:
     colour = list(COLOURS)[rng.integers(len(COLOURS))]
-    for attempt in range(_ATTEMPTS):
-        drawn = photograph([*entropy, attempt], attribute, None, IMAGE_SIZE, (colour,))
-        if colour in drawn.colours:
-            break
+    drawn = photograph_in_shades(entropy, attribute, colour, IMAGE_SIZE)
     return Picture(drawn.pixels, "shades", attribute, None, drawn.colours)
 
 

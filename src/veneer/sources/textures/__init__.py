@@ -9,7 +9,11 @@ from veneer.sources.textures.colours import COLOURS
 from veneer.sources.textures.files import sample_files
 from veneer.sources.textures.kinds import KINDS, SAMPLE_KINDS, Kind
 from veneer.sources.textures.materials import MATERIALS
-from veneer.sources.textures.photographs import Photograph, photograph
+from veneer.sources.textures.photographs import (
+    Photograph,
+    photograph,
+    photograph_in_shades,
+)
 from veneer.sources.textures.render import Texture, draw
 from veneer.sources.textures.variants import VARIANTS
 
@@ -24,5 +28,6 @@ __all__ = [
     "Texture",
     "draw",
     "photograph",
+    "photograph_in_shades",
     "sample_files",
 ]

@@ -48,6 +48,7 @@ from veneer.sources.textures.patterns import Layers
 from veneer.sources.textures.variants import VARIANTS
 
 _LEAST_SIZE = 16
+_ATTEMPTS = 20
 # A colour is named only if it shows on at least this share of the surface.
 _LEAST_SHARE = 0.08
 # Pale names hold for little but full brightness: less of it and white is grey, cream is beige.
@@ -124,6 +125,33 @@ def photograph(
     # The names' checksum, unlike their hash(), is the same in every run of Python.
     rng = np.random.default_rng([zlib.crc32(names), *entropy])
     return _photograph(rng, attribute, material, size, colours)
+
+
+def photograph_in_shades(
+    seed: Sequence[int], attribute: str, colour: str, size: int = 224
+) -> Photograph:
+    """Draw a kind of texture in shades of one colour, in a light in which it keeps its name.
+
+    White becomes grey where it is dark. Of 20 drawings at most the first is taken that shows the
+    colour, or the last.
+
+    Parameters
+    ----------
+    seed : sequence of int
+        Not negative.
+    attribute, colour, size
+        As for :func:`photograph`.
+
+    Raises
+    ------
+    ValueError
+        As there.
+    """
+    for attempt in range(_ATTEMPTS):
+        drawn = photograph([*seed, attempt], attribute, None, size, (colour,))
+        if colour in drawn.colours:
+            break
+    return drawn
 
 
 def _check(what: str, name: str | None, known: dict) -> None:
